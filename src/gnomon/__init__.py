@@ -1,0 +1,1 @@
+"""gnomon: a physics laboratory for neural networks."""

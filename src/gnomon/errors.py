@@ -1,0 +1,54 @@
+"""Errors that a person is meant to read: one line that names the cause and the mend."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class GnomonError(Exception):
+    """Bad input. The command line prints it as one line and exits with code 2.
+
+    Parameters
+    ----------
+    cause : what is wrong, naming the file, field or name.
+    mend : what the reader can do about it.
+
+    >>> str(GnomonError("no file 'x.csv'", mend="give the path of an existing file"))
+    "no file 'x.csv'; give the path of an existing file"
+    """
+
+    exit_code = 2
+
+    def __init__(self, cause: str, *, mend: str = "") -> None:
+        super().__init__(" ".join(f"{cause}; {mend}".split()) if mend else " ".join(cause.split()))
+        self.cause = cause
+        self.mend = mend
+
+
+class UnknownNameError(GnomonError):
+    """A name that is not registered; the message lists the nearest ones.
+
+    >>> print(UnknownNameError("quantity", "twon", ["twonn_dimension", "loss"]))
+    unknown quantity 'twon'; did you mean 'twonn_dimension'?
+    """
+
+    def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
+        names = sorted(known)
+        near = difflib.get_close_matches(name, names, n=3, cutoff=0.4) or [k for k in names if name and name in k][:3]
+        if near:
+            mend = f"did you mean {' or '.join(repr(n) for n in near)}?"
+        else:
+            shown = ", ".join(names[:12]) + (", …" if len(names) > 12 else "")
+            mend = f"known: {shown or 'none'}"
+        super().__init__(f"unknown {kind} {name!r}", mend=mend)
+
+
+class InsufficientEvidenceError(GnomonError):
+    """The question cannot be answered with the evidence at hand. Exit code 3."""
+
+    exit_code = 3
+
+
+class CorrelatedMeasurementsError(GnomonError):
+    """Two measurements share a source of randomness and nobody said how they co-vary."""

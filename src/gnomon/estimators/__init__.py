@@ -1,0 +1,16 @@
+"""Estimators: procedures that measure quantities."""
+
+from gnomon.estimators.estimator import Budget, Estimator, KnownAnswer, StreamingEstimator, measure_together
+from gnomon.estimators.registry import estimator, estimators, estimators_of, register
+
+__all__ = [
+    "Budget",
+    "Estimator",
+    "KnownAnswer",
+    "StreamingEstimator",
+    "estimator",
+    "estimators",
+    "estimators_of",
+    "measure_together",
+    "register",
+]

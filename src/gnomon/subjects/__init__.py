@@ -1,0 +1,37 @@
+"""Subjects: networks, how to feed them, and where to look inside."""
+
+from gnomon.subjects.batch import Batch
+from gnomon.subjects.capture import Accumulator, Captured, Reads, ScalarOutput, Statistic, accumulate, capture
+from gnomon.subjects.data import ArrayData, Data, Masking, TokenData
+from gnomon.subjects.edit import visiting
+from gnomon.subjects.losses import CrossEntropy, Loss, MaskedToken, NextToken, Predictions, SquaredError
+from gnomon.subjects.rows import RowAccumulator, RowSample
+from gnomon.subjects.sites import Site
+from gnomon.subjects.subject import Subject, WeightMatrix
+
+__all__ = [
+    "Accumulator",
+    "ArrayData",
+    "Batch",
+    "Captured",
+    "CrossEntropy",
+    "Data",
+    "Loss",
+    "MaskedToken",
+    "Masking",
+    "NextToken",
+    "Predictions",
+    "Reads",
+    "RowAccumulator",
+    "RowSample",
+    "ScalarOutput",
+    "Site",
+    "SquaredError",
+    "Statistic",
+    "Subject",
+    "TokenData",
+    "WeightMatrix",
+    "accumulate",
+    "capture",
+    "visiting",
+]

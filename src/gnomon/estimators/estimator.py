@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import abc
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal
@@ -11,7 +10,7 @@ from typing import ClassVar, Literal
 from gnomon.errors import GnomonError
 from gnomon.measurement import Cost, Measurement, Quantity, Value
 from gnomon.randomness import Rng
-from gnomon.subjects import Accumulator, Data, Statistic, Subject, accumulate
+from gnomon.subjects import Accumulator, Data, PassReport, ScalarOutput, Statistic, Subject, accumulate
 
 Need = Literal["weights", "activations", "predictions", "probabilities", "gradients"]
 
@@ -68,12 +67,15 @@ class Estimator(abc.ABC):
     name : snake_case, unique.
     quantities : what it measures; registered in the catalogue along with it.
     needs : what the subject and data must offer.
+    rate : exponent with which the error falls with the number of examples (−0.5 for means); ``None`` where the
+        value is exact or the method promises no rate.
     expected_failures : conformance checks that it is known not to pass: name → reason.
     """
 
     name: ClassVar[str]
     quantities: ClassVar[tuple[Quantity, ...]]
     needs: ClassVar[frozenset[Need]] = frozenset()
+    rate: ClassVar[float | None] = None
     expected_failures: ClassVar[Mapping[str, str]] = {}
 
     def inapplicable(self, subject: Subject, data: Data | None) -> str:
@@ -139,11 +141,16 @@ class StreamingEstimator(Estimator):
         """See `Estimator.cost`: a forward pass, one backward pass a scalar output, and `finishing_flops`."""
         if data is None:
             raise GnomonError(f"{self.name} needs data", mend="give --data")
+        n = len(data) if budget.examples is None else min(budget.examples, len(data))
         statistics = set(self.statistics(subject, data, sites, budget).values())
-        backward = len({g for s in statistics for g in s.reads.gradients})
+        wanted = {s: n if s.examples is None else min(s.examples, n) for s in statistics}
+        backward: dict[ScalarOutput, int] = {}
+        for statistic, examples in wanted.items():
+            for output in statistic.reads.gradients:
+                backward[output] = max(backward.get(output, 0), examples)
         return Cost(
-            forward_passes=len(data),
-            backward_passes=backward * len(data),
+            forward_passes=max(wanted.values(), default=0),
+            backward_passes=sum(backward.values()),
             flops=self.finishing_flops(subject, data, sites, budget),
             peak_bytes=sum(s.bytes(subject, data) for s in statistics),
         )
@@ -166,27 +173,32 @@ def measure_together(
     budget: Budget,
     rng: Rng,
     progress: Callable[[int, int], None] | None = None,
-    seconds: dict[str, float] | None = None,
 ) -> dict[str, list[Measurement]]:
     """All ``estimators`` in one pass over ``data``; the measurements by estimator name.
 
-    ``sites`` gives each estimator's sites by its name. ``seconds``, if given, is filled with what each spent after
-    the pass, and under ``""`` the pass itself.
+    ``sites`` gives each estimator's sites by its name.
     """
+    found, _ = accumulate_together(estimators, subject, data, sites, budget=budget, rng=rng, progress=progress)
+    return {
+        e.name: e.finish(subject, found[e.name], sites=sites[e.name], budget=budget, rng=rng.child(e.name))
+        for e in estimators
+    }
+
+
+def accumulate_together(
+    estimators: Sequence[StreamingEstimator],
+    subject: Subject,
+    data: Data,
+    sites: Mapping[str, Sequence[str]],
+    *,
+    budget: Budget,
+    rng: Rng,
+    progress: Callable[[int, int], None] | None = None,
+) -> tuple[dict[str, dict[str, Accumulator]], PassReport]:
+    """The pass of `measure_together`: every distinct statistic once, sorted out by estimator name."""
     if budget.examples is not None:
         data = data.sample(budget.examples, rng)
     plans = {e.name: e.statistics(subject, data, sites[e.name], budget) for e in estimators}
     distinct = list(dict.fromkeys(s for plan in plans.values() for s in plan.values()))
     found, report = accumulate(subject, data, distinct, rng, max_bytes=budget.bytes, progress=progress)
-    timings = {"": report.seconds}
-    results: dict[str, list[Measurement]] = {}
-    for estimator in estimators:
-        started = time.perf_counter()
-        mine = {key: found[statistic] for key, statistic in plans[estimator.name].items()}
-        results[estimator.name] = estimator.finish(
-            subject, mine, sites=sites[estimator.name], budget=budget, rng=rng.child(estimator.name)
-        )
-        timings[estimator.name] = time.perf_counter() - started
-    if seconds is not None:
-        seconds.update(timings)
-    return results
+    return {name: {key: found[s] for key, s in plan.items()} for name, plan in plans.items()}, report

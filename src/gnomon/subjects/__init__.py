@@ -1,7 +1,16 @@
 """Subjects: networks, how to feed them, and where to look inside."""
 
 from gnomon.subjects.batch import Batch
-from gnomon.subjects.capture import Accumulator, Captured, Reads, ScalarOutput, Statistic, accumulate, capture
+from gnomon.subjects.capture import (
+    Accumulator,
+    Captured,
+    PassReport,
+    Reads,
+    ScalarOutput,
+    Statistic,
+    accumulate,
+    capture,
+)
 from gnomon.subjects.data import ArrayData, Data, Masking, TokenData
 from gnomon.subjects.edit import visiting
 from gnomon.subjects.losses import CrossEntropy, Loss, MaskedToken, NextToken, Predictions, SquaredError
@@ -20,6 +29,7 @@ __all__ = [
     "MaskedToken",
     "Masking",
     "NextToken",
+    "PassReport",
     "Predictions",
     "Reads",
     "RowAccumulator",

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import abc
+import functools
+import operator
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Self
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from gnomon.errors import GnomonError
@@ -111,6 +114,11 @@ class Statistic(abc.ABC):
     def empty(self, subject: Subject, data: Data, rng: Rng) -> Accumulator:
         """A fresh accumulator for ``data``. ``rng`` is the run's root stream, equal for equal statistics."""
 
+    @property
+    def examples(self) -> int | None:
+        """How many examples it wants, drawn uniformly; ``None`` for all. Costly statistics want few."""
+        return None
+
     def bytes(self, subject: Subject, data: Data) -> int:  # noqa: ARG002
         """Memory its accumulator will hold, in bytes."""
         return 0
@@ -147,21 +155,22 @@ def accumulate(
     GnomonError : when one example alone needs more than ``max_bytes``, or an activation is NaN.
     """
     accumulators = {s: s.empty(subject, data, rng) for s in statistics}
-    wanted = Reads()
-    for statistic in accumulators:
-        wanted = wanted | statistic.reads
     started, done, positions, backwards = time.perf_counter(), 0, 0, 0
-    limit = min(max_positions, _positions_within(subject, data, wanted, max_bytes))
     with subject.evaluating():
-        for batch in data.batches(max_positions=limit):
-            captured = capture(subject, batch, wanted)
-            for accumulator in accumulators.values():
-                accumulator.update(captured)
-            done += len(batch)
-            positions += int(data.lengths[batch.examples.numpy()].sum())
-            backwards += len(batch) * len(wanted.gradients)
-            if progress is not None:
-                progress(done, len(data))
+        for examples, interested in _segments(list(accumulators), len(data), rng):
+            wanted = functools.reduce(operator.or_, (s.reads for s in interested))
+            part = data.take(examples)
+            limit = min(max_positions, _positions_within(subject, part, wanted, max_bytes))
+            for batch in part.batches(max_positions=limit):
+                batch = replace(batch, examples=torch.from_numpy(examples[batch.examples.numpy()]))
+                captured = capture(subject, batch, wanted)
+                for statistic in interested:
+                    accumulators[statistic].update(captured)
+                done += len(batch)
+                positions += int(data.lengths[batch.examples.numpy()].sum())
+                backwards += len(batch) * len(wanted.gradients)
+                if progress is not None:
+                    progress(done, len(data))
     report = PassReport(
         examples=done,
         positions=positions,
@@ -170,6 +179,20 @@ def accumulate(
         seconds=time.perf_counter() - started,
     )
     return accumulators, report
+
+
+def _segments(statistics: list[Statistic], n: int, rng: Rng) -> Iterator[tuple[NDArray[np.int64], list[Statistic]]]:
+    """Split the examples so that each part is read by the statistics that want it, and by no other.
+
+    The examples wanted by fewer are a subset of those wanted by more, so every example is passed over once.
+    """
+    limits = {s: n if s.examples is None else min(s.examples, n) for s in statistics}
+    order = rng.child("segments").numpy().permutation(n)
+    start = 0
+    for stop in sorted(set(limits.values())):
+        if stop > start:
+            yield np.sort(order[start:stop]), [s for s, limit in limits.items() if limit > start]
+        start = max(start, stop)
 
 
 def capture(subject: Subject, batch: Batch, reads: Reads) -> Captured:

@@ -1,6 +1,13 @@
 """Estimators: procedures that measure quantities."""
 
-from gnomon.estimators.estimator import Budget, Estimator, KnownAnswer, StreamingEstimator, measure_together
+from gnomon.estimators.estimator import (
+    Budget,
+    Estimator,
+    KnownAnswer,
+    StreamingEstimator,
+    accumulate_together,
+    measure_together,
+)
 from gnomon.estimators.registry import estimator, estimators, estimators_of, register
 
 __all__ = [
@@ -8,6 +15,7 @@ __all__ = [
     "Estimator",
     "KnownAnswer",
     "StreamingEstimator",
+    "accumulate_together",
     "estimator",
     "estimators",
     "estimators_of",

@@ -42,6 +42,8 @@ class KnownAnswer:
     coverage : range in which the observed coverage must lie (chance at the number of seeds is allowed for on top).
     reads_ok : smallest share of instances in which the status must be ``ok``; 0 where ``insufficient`` is an
         honest answer.
+    insufficient_at_least : smallest share of instances in which the status must be ``insufficient``, for known
+        answers that an honest instrument declines.
     seeds : number of instances in ``--quick`` and in full calibration.
     """
 
@@ -52,6 +54,7 @@ class KnownAnswer:
     nominal: float = 0.95
     coverage: tuple[float, float] = (0.90, 1.0)
     reads_ok: float = 1.0
+    insufficient_at_least: float = 0.0
     seeds: tuple[int, int] = (20, 100)
 
 

@@ -151,9 +151,14 @@ class Uncertainty:
         return _unwrap((np.asarray(self.high) - np.asarray(self.low)) / 2)
 
     def contains(self, value: Value, truth: Value) -> bool:
-        """Whether ``truth`` lies inside the interval widened by the systematic bound (float64 rounding allowed).
+        """Whether every number of ``truth`` is covered; see `covered`."""
+        return self.covered(value, truth) == 1.0
 
-        Raises GnomonError when the uncertainty is unknown.
+    def covered(self, value: Value, truth: Value) -> float:
+        """Share of the numbers of ``truth`` inside the interval widened by the systematic bound.
+
+        For a scalar it is 0 or 1; float64 rounding is allowed for. Raises GnomonError when the uncertainty is
+        unknown.
         """
         if self.kind == "unknown":
             raise GnomonError("the uncertainty is unknown", mend="measure it; unknown is not zero")
@@ -162,7 +167,7 @@ class Uncertainty:
         high = np.asarray(value if self.high is None else self.high) + slack
         truths = np.asarray(truth)
         rounding = 1e-9 * np.abs(truths)
-        return bool(((low - rounding <= truths) & (truths <= high + rounding)).all())
+        return float(np.mean((low - rounding <= truths) & (truths <= high + rounding)))
 
     def to_json(self) -> dict[str, Any]:
         """JSON object; the inverse of `from_json`."""

@@ -1,0 +1,329 @@
+"""Measuring: choose the estimators, price them, run them in as few passes as possible, record what came out."""
+
+from __future__ import annotations
+
+import fnmatch
+import platform
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import torch
+
+from gnomon.errors import GnomonError, UnknownNameError
+from gnomon.estimators import Budget, Estimator, StreamingEstimator, accumulate_together, estimators
+from gnomon.lab.price import Clock
+from gnomon.measurement import Cost, Measurement, catalogue
+from gnomon.measurement.provenance import record
+from gnomon.randomness import Rng
+from gnomon.subjects import Accumulator, Data, Subject
+
+_FEWEST_EXAMPLES = 32
+
+Progress = Callable[[str, int, int], None]
+
+
+class Sink(Protocol):
+    """Where finished measurements go at once, so that an interruption loses none of them."""
+
+    def add(self, measurements: Iterable[Measurement]) -> object:
+        """Keep ``measurements``."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LeftOut:
+    """An estimator that was not run: why, and what it would cost."""
+
+    estimator: str
+    quantities: tuple[str, ...]
+    reason: str
+    cost: Cost | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Session:
+    """Everything one call measured, and what it left out."""
+
+    measurements: tuple[Measurement, ...]
+    left_out: tuple[LeftOut, ...]
+    examples: int
+    positions: int
+    seconds: float
+
+
+def measure(
+    subject: Subject,
+    quantities: Sequence[str] | None = None,
+    *,
+    data: Data | None = None,
+    sites: Sequence[str] = (),
+    budget: Budget | None = None,
+    seed: int = 0,
+    sink: Sink | None = None,
+    progress: Progress | None = None,
+) -> Session:
+    """Measure ``quantities`` of ``subject``.
+
+    Parameters
+    ----------
+    quantities : names of quantities or estimators; ``None`` for every one that applies.
+    data : overrides the subject's own.
+    sites : names or patterns (``blocks.*``) of sites or weight matrices; default: each estimator's own choice.
+    budget : see `Budget`. With ``seconds``, the largest number of examples that is predicted to fit is used, and
+        the dearest estimators are left out when none fits.
+    sink : finished measurements are handed over as soon as their estimator is done.
+    progress : called with a stage, the number done and the total.
+
+    Raises
+    ------
+    GnomonError : on unknown names, or when the data does not fit the subject. An estimator that breaks does not
+        raise: its measurements have the status ``failed``, and all others go on.
+    """
+    started = time.perf_counter()
+    budget = budget or Budget()
+    rng = Rng(seed)
+    data = data if data is not None else subject.data
+    if data is not None and budget.examples is not None:
+        data = data.sample(budget.examples, rng)
+    places = _expand(subject, sites)
+    chosen, left_out, refused = _choose(subject, data, quantities)
+    plan = {e.name: places or e.sites(subject) for e in chosen}
+    if budget.seconds is not None:
+        chosen, data, priced_out = _within(chosen, subject, data, plan, budget, rng)
+        left_out += priced_out
+    recorder = _Recorder(subject, data, seed, sink, frozenset(quantities or ()))
+    recorder.keep_refused(refused)
+    _run(chosen, subject, data, plan, replace(budget, examples=None), rng, recorder, progress)
+    return Session(
+        measurements=tuple(recorder.kept),
+        left_out=tuple(left_out),
+        examples=0 if data is None else len(data),
+        positions=0 if data is None else int(data.lengths.sum()),
+        seconds=time.perf_counter() - started,
+    )
+
+
+def _choose(
+    subject: Subject, data: Data | None, names: Sequence[str] | None
+) -> tuple[list[Estimator], list[LeftOut], list[tuple[Estimator, str]]]:
+    """The applicable estimators, those left out unasked, and those asked for that do not apply."""
+    known = estimators()
+    wanted = [known[n]() for n in known] if names is None else [known[n]() for n in known if _asked(known[n], names)]
+    for name in names or ():
+        if name not in known:
+            catalogue[name]  # raises with the nearest names
+    chosen: list[Estimator] = []
+    left_out: list[LeftOut] = []
+    refused: list[tuple[Estimator, str]] = []
+    for estimator in wanted:
+        reason = estimator.inapplicable(subject, data)
+        if not reason:
+            chosen.append(estimator)
+        elif names is None:
+            left_out.append(LeftOut(estimator=estimator.name, quantities=_names(estimator), reason=reason))
+        else:
+            refused.append((estimator, reason))
+    return chosen, left_out, refused
+
+
+def _asked(estimator: type[Estimator], names: Sequence[str]) -> bool:
+    return estimator.name in names or any(q.name in names for q in estimator.quantities)
+
+
+def _names(estimator: Estimator) -> tuple[str, ...]:
+    return tuple(q.name for q in estimator.quantities)
+
+
+def _expand(subject: Subject, patterns: Sequence[str]) -> tuple[str, ...]:
+    """The sites and weight matrices that match ``patterns``, in the subject's order."""
+    if not patterns:
+        return ()
+    known = [*subject.sites, *(m.site for m in subject.matrices())]
+    for pattern in patterns:
+        if not fnmatch.filter(known, pattern):
+            raise UnknownNameError("site", pattern, known)
+    return tuple(k for k in known if any(fnmatch.fnmatchcase(k, p) for p in patterns))
+
+
+def _within(
+    chosen: list[Estimator],
+    subject: Subject,
+    data: Data | None,
+    plan: Mapping[str, Sequence[str]],
+    budget: Budget,
+    rng: Rng,
+) -> tuple[list[Estimator], Data | None, list[LeftOut]]:
+    """Fewer examples, then fewer estimators, until the predicted time fits ``budget.seconds``."""
+    assert budget.seconds is not None
+    clock = Clock(subject, data)
+    total = 0 if data is None else len(data)
+    left_out: list[LeftOut] = []
+    while chosen:
+        n = total
+        while True:
+            prices = {
+                e.name: _price(e, subject, data, plan[e.name], replace(budget, examples=n), clock) for e in chosen
+            }
+            if clock.together(list(prices.values())) <= budget.seconds:
+                return chosen, None if data is None else data.sample(n, rng), left_out
+            if n <= _FEWEST_EXAMPLES:
+                break
+            n = max(_FEWEST_EXAMPLES, n // 2)
+        dearest = max(chosen, key=lambda e: prices[e.name].seconds)
+        chosen = [e for e in chosen if e is not dearest]
+        price = _price(dearest, subject, data, plan[dearest.name], budget, clock)
+        reason = f"predicted to take {price.seconds:.0f} s, the budget is {budget.seconds:.0f} s for everything"
+        left_out.append(LeftOut(estimator=dearest.name, quantities=_names(dearest), reason=reason, cost=price))
+    return chosen, data, left_out
+
+
+def _price(
+    estimator: Estimator, subject: Subject, data: Data | None, sites: Sequence[str], budget: Budget, clock: Clock
+) -> Cost:
+    cost = estimator.cost(subject, data, sites, budget)
+    return replace(cost, seconds=clock.seconds(cost))
+
+
+def _run(
+    chosen: Sequence[Estimator],
+    subject: Subject,
+    data: Data | None,
+    plan: Mapping[str, Sequence[str]],
+    budget: Budget,
+    rng: Rng,
+    recorder: _Recorder,
+    progress: Progress | None,
+) -> None:
+    report = progress or _silent
+    streaming = [e for e in chosen if isinstance(e, StreamingEstimator)]
+    alone = [e for e in chosen if not isinstance(e, StreamingEstimator)]
+    finished = 0
+    for estimator in alone:
+        report(estimator.name, finished, len(chosen))
+        recorder.run(
+            estimator,
+            estimator.cost(subject, data, plan[estimator.name], budget),
+            lambda e=estimator: e.measure(  # type: ignore[misc]
+                subject, data, sites=plan[e.name], budget=budget, rng=rng.child(e.name)
+            ),
+        )
+        finished += 1
+    if not streaming or data is None:
+        return
+    found, share = _pass(streaming, subject, data, plan, budget, rng, report)
+    for estimator in streaming:
+        report(estimator.name, finished, len(chosen))
+        recorder.run(
+            estimator,
+            replace(estimator.cost(subject, data, plan[estimator.name], budget), seconds=share),
+            lambda e=estimator: (  # type: ignore[misc]
+                e.finish(subject, found[e.name], sites=plan[e.name], budget=budget, rng=rng.child(e.name))
+                if e.name in found
+                else e.measure(subject, data, sites=plan[e.name], budget=budget, rng=rng)
+            ),
+        )
+        finished += 1
+    report("done", finished, len(chosen))
+
+
+def _pass(
+    streaming: Sequence[StreamingEstimator],
+    subject: Subject,
+    data: Data,
+    plan: Mapping[str, Sequence[str]],
+    budget: Budget,
+    rng: Rng,
+    report: Progress,
+) -> tuple[dict[str, dict[str, Accumulator]], float]:
+    """The shared pass and each estimator's share of its time; nothing when some statistic broke it."""
+
+    def step(done: int, total: int) -> None:
+        report("pass over the data", done, total)
+
+    try:
+        found, passed = accumulate_together(streaming, subject, data, plan, budget=budget, rng=rng, progress=step)
+    except GnomonError:
+        raise
+    except Exception:  # noqa: BLE001 - one faulty plug-in must not take the others along: each then runs alone
+        return {}, 0.0
+    return found, passed.seconds / len(streaming)
+
+
+class _Recorder:
+    """Turns what estimators return into measurements with cost and provenance, and keeps them."""
+
+    def __init__(
+        self, subject: Subject, data: Data | None, seed: int, sink: Sink | None, wanted: frozenset[str]
+    ) -> None:
+        self.kept: list[Measurement] = []
+        self._subject = subject
+        self._weights_hash = subject.weights_hash()
+        self._data_hash = None if data is None else data.digest
+        self._seed = seed
+        self._sink = sink
+        self._wanted = wanted
+        length = 1.0 if data is None else float(data.lengths.mean())
+        self._flops_per_example = 2.0 * length * sum(p.numel() for p in subject.module.parameters() if p.ndim > 1)
+        self._hardware = hardware(subject.device)
+
+    def keep_refused(self, refused: Sequence[tuple[Estimator, str]]) -> None:
+        """Measurements for what was asked for and does not apply here."""
+        for estimator, reason in refused:
+            found = [Measurement.insufficient(q, reason, estimator=estimator.name) for q in estimator.quantities]
+            self._keep(estimator, found, Cost())
+
+    def run(self, estimator: Estimator, cost: Cost, job: Callable[[], list[Measurement]]) -> None:
+        """Run ``job``; whatever it raises becomes failed measurements."""
+        started = time.perf_counter()
+        try:
+            found = job()
+        except Exception as error:  # noqa: BLE001 - one broken estimator must not lose the others' results
+            reason = str(error) if isinstance(error, GnomonError) else f"{type(error).__name__}: {error}"
+            found = [Measurement.failed(q, reason, estimator=estimator.name) for q in estimator.quantities]
+        arithmetic = self._flops_per_example * (cost.forward_passes + 2 * cost.backward_passes)
+        seconds = cost.seconds + time.perf_counter() - started
+        self._keep(estimator, found, replace(cost, flops=cost.flops + arithmetic, seconds=seconds))
+
+    def _keep(self, estimator: Estimator, found: Sequence[Measurement], total: Cost) -> None:
+        """Record ``found``; each carries an equal share of the total cost, so that costs add up."""
+        n = max(1, len(found))
+        share = Cost(
+            forward_passes=total.forward_passes / n,
+            backward_passes=total.backward_passes / n,
+            flops=total.flops / n,
+            peak_bytes=total.peak_bytes,
+            seconds=total.seconds / n,
+        )
+        provenance = record(
+            spec={"estimator": estimator.name, "options": _options(estimator), "seed": self._seed},
+            subject=self._subject.name,
+            weights_hash=self._weights_hash,
+            data_hash=self._data_hash if estimator.needs - {"weights"} else None,
+            seed=self._seed,
+            wall_seconds=share.seconds,
+            flops=share.flops,
+            hardware=self._hardware,
+        )
+        wanted = self._wanted
+        mine = [m for m in found if not wanted or m.quantity in wanted or estimator.name in wanted]
+        done = [m.recorded(share, provenance) for m in mine]
+        if self._sink is not None:
+            self._sink.add(done)
+        self.kept.extend(done)
+
+
+def _silent(stage: str, done: int, total: int) -> None:
+    del stage, done, total
+
+
+def _options(estimator: Estimator) -> dict[str, str]:
+    return {k: repr(v) for k, v in sorted(vars(estimator).items()) if not k.startswith("_")}
+
+
+def hardware(device: torch.device) -> str:
+    """The machine in words: system, architecture, and the accelerator or the number of CPU threads."""
+    where = f"{platform.system()} {platform.machine()}"
+    if device.type == "cuda":
+        return f"{where}, {torch.cuda.get_device_name(device)}"
+    return f"{where}, {device.type} with {torch.get_num_threads()} threads"

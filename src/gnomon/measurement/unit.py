@@ -14,6 +14,7 @@ _BASE: dict[str, tuple[str, float]] = {
     "bit": ("information", math.log(2.0)),
     "token": ("token", 1.0),
     "example": ("example", 1.0),
+    "prediction": ("prediction", 1.0),
     "parameter": ("parameter", 1.0),
     "dimension": ("dimension", 1.0),
     "activation": ("activation", 1.0),

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from gnomon.randomness import Rng
+from gnomon.randomness import Rng, hashed
 from gnomon.subjects.capture import Accumulator, Captured, Reads, Statistic
 from gnomon.subjects.data import Data
 from gnomon.subjects.subject import Subject
@@ -81,7 +81,7 @@ class RowAccumulator(Accumulator):
         row, position = (i.cpu().numpy() for i in torch.nonzero(mask, as_tuple=True))
         self.seen += len(row)
         keys = np.stack([captured.batch.examples.numpy()[row], position], axis=1)
-        priority = _priorities(self._key, keys)
+        priority = hashed(self._key, *keys.T)
         chosen = np.arange(len(keys))
         if len(self._priority) == self.spec.rows:
             chosen = np.flatnonzero(priority < self._priority[-1])
@@ -106,17 +106,3 @@ class RowAccumulator(Accumulator):
             values = np.concatenate([self.values, values])
         order = np.argsort(priority, kind="stable")[: self.spec.rows]
         self._priority, self.keys, self.values = priority[order], keys[order], values[order]
-
-
-def _priorities(key: int, keys: NDArray[np.int64]) -> NDArray[np.uint64]:
-    """A 64-bit hash of (key, example, position): the SplitMix64 finaliser applied twice."""
-    example, position = keys.T.astype(np.uint64)
-    return _mix(_mix(np.uint64(key) ^ _mix(example)) ^ position)
-
-
-def _mix(x: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    with np.errstate(over="ignore"):
-        z = x + np.uint64(0x9E3779B97F4A7C15)
-        z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-        z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-        return z ^ (z >> np.uint64(31))

@@ -1,0 +1,128 @@
+"""How the report speaks about the quantities it knows; those it does not know get words made from their names."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Words:
+    """Title of a quantity, the theme it belongs to, and one sentence on how to read it."""
+
+    title: str
+    theme: str
+    reads: str = ""
+
+
+@dataclass(frozen=True)
+class Theme:
+    """A section of the report."""
+
+    key: str
+    title: str
+    lead: str
+
+
+THEMES = (
+    Theme(
+        "predictions", "Predictions", "How well the network predicts its data, and whether its confidence is earned."
+    ),
+    Theme(
+        "geometry",
+        "Geometry of the representations",
+        "The shape of the cloud of activations at each site, from the input on the left to the output on the right.",
+    ),
+    Theme(
+        "features",
+        "What the predictions rest on",
+        "The directions in activation space that a chosen output responds to, on average and in each single context.",
+    ),
+    Theme(
+        "weights",
+        "Weights",
+        "The spectrum of every weight matrix, against what a matrix of independent entries would show.",
+    ),
+    Theme("further", "Further quantities", "Measured by instruments that this report has no words of its own for."),
+)
+
+_WORDS = {
+    "nll": Words("Negative log-likelihood", "predictions", "Mean surprise at what comes next; lower is better."),
+    "perplexity": Words(
+        "Perplexity", "predictions", "As uncertain as a fair choice between this many equally likely tokens."
+    ),
+    "accuracy": Words("Accuracy", "predictions", "Share of predictions whose most likely guess is right."),
+    "predictive_entropy": Words(
+        "Predictive entropy", "predictions", "How uncertain the network itself says it is; above the loss it is humble."
+    ),
+    "calibration_error": Words(
+        "Calibration error", "predictions", "How far stated probabilities lie from observed frequencies."
+    ),
+    "participation_ratio": Words(
+        "Participation ratio", "geometry", "How many directions share the variance of the activations evenly."
+    ),
+    "twonn_dimension": Words(
+        "TwoNN dimension", "geometry", "Intrinsic dimension at the scale of the two nearest rows."
+    ),
+    "mle_dimension": Words("Maximum-likelihood dimension", "geometry", "Intrinsic dimension from k nearest rows."),
+    "gride_dimension": Words(
+        "GRIDE dimension", "geometry", "Intrinsic dimension at a scale that noise does not reach."
+    ),
+    "cka": Words(
+        "Centred kernel alignment",
+        "geometry",
+        "How alike two sites represent the same rows: 1 is equal up to rotation and scale, 0 is unrelated.",
+    ),
+    "activation_norm": Words("Activation norm", "geometry", "Typical length of an activation."),
+    "anisotropy": Words(
+        "Anisotropy", "geometry", "Mean cosine between activations: 0 points everywhere, 1 points one way."
+    ),
+    "agop_spectrum": Words(
+        "AGOP spectrum",
+        "features",
+        "Mean squared response of the output along each principal direction of its gradient.",
+    ),
+    "agop_effective_dimension": Words(
+        "AGOP effective dimension", "features", "How many directions the output responds to, on average over contexts."
+    ),
+    "local_relevant_dimension": Words(
+        "Local relevant dimension",
+        "features",
+        "How many directions a single prediction depends on, context by context.",
+    ),
+    "nfa_correlation": Words(
+        "Neural feature alignment", "features", "Correlation of a layer's WᵀW with its average gradient outer product."
+    ),
+    "frobenius_norm": Words("Frobenius norm", "weights", "Root of the sum of all squared entries."),
+    "spectral_norm": Words("Spectral norm", "weights", "The largest factor by which the matrix stretches a vector."),
+    "stable_rank": Words(
+        "Stable rank", "weights", "Squared Frobenius over squared spectral norm: directions of weight."
+    ),
+    "effective_rank": Words("Effective rank", "weights", "Exponential of the entropy of the singular values."),
+    "mp_bulk_scale": Words("Marchenko–Pastur bulk scale", "weights", "Size of the noise-like part of the entries."),
+    "spikes": Words("Spikes beyond the bulk", "weights", "Singular values that independent entries would not produce."),
+    "tail_exponent": Words(
+        "Tail exponent", "weights", "Exponent of a power-law tail, where the evidence supports one."
+    ),
+}
+
+INTRINSIC_DIMENSIONS = ("twonn_dimension", "mle_dimension", "gride_dimension")
+
+_ACRONYMS = {"nll": "NLL", "cka": "CKA", "agop": "AGOP", "ntk": "NTK", "mle": "MLE", "nfa": "NFA", "mp": "MP"}
+
+
+def words(quantity: str) -> Words:
+    """The words for ``quantity``.
+
+    >>> words("agop_mystery").title, words("agop_mystery").theme
+    ('AGOP mystery', 'further')
+    """
+    if quantity in _WORDS:
+        return _WORDS[quantity]
+    spoken = " ".join(_ACRONYMS.get(word, word) for word in quantity.split("_"))
+    return Words(spoken[:1].upper() + spoken[1:], "further")
+
+
+def rank(quantity: str) -> tuple[int, str]:
+    """Sort key: the order above, then the alphabet."""
+    known = list(_WORDS)
+    return (known.index(quantity) if quantity in _WORDS else len(known)), quantity

@@ -35,7 +35,7 @@ def register(estimator: E) -> E:
 
 def estimators() -> dict[str, type[Estimator]]:
     """Every registered estimator by name, after loading gnomon's own families and all plug-ins."""
-    _load()
+    load_all()
     return dict(sorted(_registered.items()))
 
 
@@ -49,12 +49,13 @@ def estimator(name: str) -> type[Estimator]:
 
 def estimators_of(quantity: str) -> list[type[Estimator]]:
     """The estimators that measure ``quantity``. Raises UnknownNameError when nobody does."""
-    _load()
+    load_all()
     catalogue[quantity]
     return [e for e in estimators().values() if any(q.name == quantity for q in e.quantities)]
 
 
-def _load() -> None:
+def load_all() -> None:
+    """Import gnomon's own families and every plug-in, once. Raises GnomonError when a plug-in cannot be loaded."""
     global _loaded
     if _loaded:
         return

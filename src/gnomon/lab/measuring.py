@@ -12,7 +12,7 @@ from typing import Protocol
 import torch
 
 from gnomon.errors import GnomonError, UnknownNameError
-from gnomon.estimators import Budget, Estimator, StreamingEstimator, accumulate_together, estimators
+from gnomon.estimators import Budget, Estimator, StreamingEstimator, accumulate_together, estimator, estimators
 from gnomon.lab.price import Clock
 from gnomon.measurement import Cost, Measurement, catalogue
 from gnomon.measurement.provenance import record
@@ -104,35 +104,45 @@ def measure(
     )
 
 
+def check_names(names: Sequence[str]) -> None:
+    """Raises UnknownNameError for the first name that is neither a quantity nor an estimator."""
+    known = estimators()
+    for name in names:
+        if name not in known and name not in catalogue:
+            raise UnknownNameError("quantity", name, [*catalogue, *known])
+
+
+def estimators_named(names: Sequence[str]) -> list[str]:
+    """Estimators that ``names`` (of quantities or estimators) ask for; all of them when there are no names."""
+    check_names(names)
+    return [name for name, kind in estimators().items() if not names or _asked(kind, names)]
+
+
 def _choose(
     subject: Subject, data: Data | None, names: Sequence[str] | None
 ) -> tuple[list[Estimator], list[LeftOut], list[tuple[Estimator, str]]]:
     """The applicable estimators, those left out unasked, and those asked for that do not apply."""
-    known = estimators()
-    wanted = [known[n]() for n in known] if names is None else [known[n]() for n in known if _asked(known[n], names)]
-    for name in names or ():
-        if name not in known:
-            catalogue[name]  # raises with the nearest names
+    wanted = [estimator(name)() for name in estimators_named(names or ())]
     chosen: list[Estimator] = []
     left_out: list[LeftOut] = []
     refused: list[tuple[Estimator, str]] = []
-    for estimator in wanted:
-        reason = estimator.inapplicable(subject, data)
+    for one in wanted:
+        reason = one.inapplicable(subject, data)
         if not reason:
-            chosen.append(estimator)
+            chosen.append(one)
         elif names is None:
-            left_out.append(LeftOut(estimator=estimator.name, quantities=_names(estimator), reason=reason))
+            left_out.append(LeftOut(estimator=one.name, quantities=_names(one), reason=reason))
         else:
-            refused.append((estimator, reason))
+            refused.append((one, reason))
     return chosen, left_out, refused
 
 
-def _asked(estimator: type[Estimator], names: Sequence[str]) -> bool:
-    return estimator.name in names or any(q.name in names for q in estimator.quantities)
+def _asked(kind: type[Estimator], names: Sequence[str]) -> bool:
+    return kind.name in names or any(q.name in names for q in kind.quantities)
 
 
-def _names(estimator: Estimator) -> tuple[str, ...]:
-    return tuple(q.name for q in estimator.quantities)
+def _names(instrument: Estimator) -> tuple[str, ...]:
+    return tuple(q.name for q in instrument.quantities)
 
 
 def _expand(subject: Subject, patterns: Sequence[str]) -> tuple[str, ...]:
@@ -179,9 +189,9 @@ def _within(
 
 
 def _price(
-    estimator: Estimator, subject: Subject, data: Data | None, sites: Sequence[str], budget: Budget, clock: Clock
+    instrument: Estimator, subject: Subject, data: Data | None, sites: Sequence[str], budget: Budget, clock: Clock
 ) -> Cost:
-    cost = estimator.cost(subject, data, sites, budget)
+    cost = instrument.cost(subject, data, sites, budget)
     return replace(cost, seconds=clock.seconds(cost))
 
 
@@ -199,12 +209,12 @@ def _run(
     streaming = [e for e in chosen if isinstance(e, StreamingEstimator)]
     alone = [e for e in chosen if not isinstance(e, StreamingEstimator)]
     finished = 0
-    for estimator in alone:
-        report(estimator.name, finished, len(chosen))
+    for instrument in alone:
+        report(instrument.name, finished, len(chosen))
         recorder.run(
-            estimator,
-            estimator.cost(subject, data, plan[estimator.name], budget),
-            lambda e=estimator: e.measure(  # type: ignore[misc]
+            instrument,
+            instrument.cost(subject, data, plan[instrument.name], budget),
+            lambda e=instrument: e.measure(  # type: ignore[misc]
                 subject, data, sites=plan[e.name], budget=budget, rng=rng.child(e.name)
             ),
         )
@@ -212,12 +222,12 @@ def _run(
     if not streaming or data is None:
         return
     found, share = _pass(streaming, subject, data, plan, budget, rng, report)
-    for estimator in streaming:
-        report(estimator.name, finished, len(chosen))
+    for instrument in streaming:
+        report(instrument.name, finished, len(chosen))
         recorder.run(
-            estimator,
-            replace(estimator.cost(subject, data, plan[estimator.name], budget), seconds=share),
-            lambda e=estimator: (  # type: ignore[misc]
+            instrument,
+            replace(instrument.cost(subject, data, plan[instrument.name], budget), seconds=share),
+            lambda e=instrument: (  # type: ignore[misc]
                 e.finish(subject, found[e.name], sites=plan[e.name], budget=budget, rng=rng.child(e.name))
                 if e.name in found
                 else e.measure(subject, data, sites=plan[e.name], budget=budget, rng=rng)
@@ -269,23 +279,23 @@ class _Recorder:
 
     def keep_refused(self, refused: Sequence[tuple[Estimator, str]]) -> None:
         """Measurements for what was asked for and does not apply here."""
-        for estimator, reason in refused:
-            found = [Measurement.insufficient(q, reason, estimator=estimator.name) for q in estimator.quantities]
-            self._keep(estimator, found, Cost())
+        for instrument, reason in refused:
+            found = [Measurement.insufficient(q, reason, estimator=instrument.name) for q in instrument.quantities]
+            self._keep(instrument, found, Cost())
 
-    def run(self, estimator: Estimator, cost: Cost, job: Callable[[], list[Measurement]]) -> None:
+    def run(self, instrument: Estimator, cost: Cost, job: Callable[[], list[Measurement]]) -> None:
         """Run ``job``; whatever it raises becomes failed measurements."""
         started = time.perf_counter()
         try:
             found = job()
         except Exception as error:  # noqa: BLE001 - one broken estimator must not lose the others' results
             reason = str(error) if isinstance(error, GnomonError) else f"{type(error).__name__}: {error}"
-            found = [Measurement.failed(q, reason, estimator=estimator.name) for q in estimator.quantities]
+            found = [Measurement.failed(q, reason, estimator=instrument.name) for q in instrument.quantities]
         arithmetic = self._flops_per_example * (cost.forward_passes + 2 * cost.backward_passes)
         seconds = cost.seconds + time.perf_counter() - started
-        self._keep(estimator, found, replace(cost, flops=cost.flops + arithmetic, seconds=seconds))
+        self._keep(instrument, found, replace(cost, flops=cost.flops + arithmetic, seconds=seconds))
 
-    def _keep(self, estimator: Estimator, found: Sequence[Measurement], total: Cost) -> None:
+    def _keep(self, instrument: Estimator, found: Sequence[Measurement], total: Cost) -> None:
         """Record ``found``; each carries an equal share of the total cost, so that costs add up."""
         n = max(1, len(found))
         share = Cost(
@@ -296,17 +306,17 @@ class _Recorder:
             seconds=total.seconds / n,
         )
         provenance = record(
-            spec={"estimator": estimator.name, "options": _options(estimator), "seed": self._seed},
+            spec={"estimator": instrument.name, "options": _options(instrument), "seed": self._seed},
             subject=self._subject.name,
             weights_hash=self._weights_hash,
-            data_hash=self._data_hash if estimator.needs - {"weights"} else None,
+            data_hash=self._data_hash if instrument.needs - {"weights"} else None,
             seed=self._seed,
             wall_seconds=share.seconds,
             flops=share.flops,
             hardware=self._hardware,
         )
         wanted = self._wanted
-        mine = [m for m in found if not wanted or m.quantity in wanted or estimator.name in wanted]
+        mine = [m for m in found if not wanted or m.quantity in wanted or instrument.name in wanted]
         done = [m.recorded(share, provenance) for m in mine]
         if self._sink is not None:
             self._sink.add(done)
@@ -317,8 +327,8 @@ def _silent(stage: str, done: int, total: int) -> None:
     del stage, done, total
 
 
-def _options(estimator: Estimator) -> dict[str, str]:
-    return {k: repr(v) for k, v in sorted(vars(estimator).items()) if not k.startswith("_")}
+def _options(instrument: Estimator) -> dict[str, str]:
+    return {k: repr(v) for k, v in sorted(vars(instrument).items()) if not k.startswith("_")}
 
 
 def hardware(device: torch.device) -> str:

@@ -1,0 +1,62 @@
+# Two commands for a newcomer: `make demo` and `make test`. Both make .venv first.
+PYTHON ?= python3
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+# small networks run best with one thread a process; the work is spread over processes
+export OMP_NUM_THREADS ?= 1
+export MKL_NUM_THREADS ?= 1
+export HF_HUB_OFFLINE ?= 1
+
+.PHONY: demo test test-slow lint docs bench calibrate wheel clean
+
+demo: .venv/runtime
+	$(BIN)/gnomon organism modular-addition --out reports/demo --store reports/demo/store
+
+test: .venv/dev
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow"
+
+test-slow: .venv/dev
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m slow
+
+lint: .venv/dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+docs: .venv/docs
+	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html
+	@echo docs/_build/html/index.html
+
+bench: .venv/dev
+	$(BIN)/python benchmarks/run.py
+
+calibrate: .venv/runtime
+	$(BIN)/gnomon calibrate
+
+# the built wheel installs into an empty environment and finds itself healthy there
+wheel: .venv/dev
+	rm -rf build dist
+	$(BIN)/python -m build --wheel --outdir dist . > /dev/null
+	$(PYTHON) -m venv build/empty
+	build/empty/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt dist/*.whl
+	cd build && empty/bin/gnomon doctor --store store
+	rm -rf build/empty build/store
+
+.venv/bin/python:
+	$(PYTHON) -m venv .venv
+
+.venv/runtime: .venv/bin/python pyproject.toml constraints.txt
+	$(PIP) --editable .
+	touch $@
+
+.venv/dev: .venv/runtime
+	$(PIP) --editable '.[dev]'
+	touch $@
+
+.venv/docs: .venv/dev
+	$(PIP) --editable '.[docs]'
+	touch $@
+
+clean:
+	rm -rf .venv build dist docs/_build reports .bench

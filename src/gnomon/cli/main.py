@@ -1,0 +1,75 @@
+"""The `gnomon` command: one line for every error, and an exit code that scripts can rely on."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import Annotated
+
+import click
+import typer
+
+from gnomon.cli import calibrate, doctor, examine, measure, organism, quantities
+from gnomon.errors import GnomonError
+
+BAD_INPUT = 2
+
+app = typer.Typer(
+    name="gnomon",
+    help="A physics laboratory for neural networks.",
+    epilog="Exit codes: 0 yes or done · 1 the answer is no · 2 bad input · 3 insufficient evidence.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+@app.callback()
+def _options(
+    debug: Annotated[
+        bool, typer.Option("--debug", help="Show the traceback of an error (anywhere on the line).")
+    ] = False,
+) -> None:
+    del debug  # taken off the line before it is parsed, see run()
+
+
+app.command("quantities")(quantities.quantities)
+app.command("measure")(measure.measure)
+app.command("calibrate")(calibrate.calibrate)
+app.command("examine")(examine.examine)
+app.command("doctor")(doctor.doctor)
+app.add_typer(organism.app, name="organism")
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command line; the exit code. Errors are one line on stderr (a traceback with ``--debug``)."""
+    debug = "--debug" in arguments
+    try:
+        code = app(args=[a for a in arguments if a != "--debug"], standalone_mode=False)
+    except (GnomonError, click.ClickException, OSError, KeyboardInterrupt, click.Abort, MemoryError) as error:
+        if debug:
+            raise
+        line, code = _explain(error)
+        sys.stderr.write(f"gnomon: {line}\n")
+    return code if isinstance(code, int) else 0
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def _explain(error: BaseException) -> tuple[str, int]:
+    if isinstance(error, GnomonError):
+        return str(error), error.exit_code
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        return error.format_message(), BAD_INPUT
+    if isinstance(error, click.ClickException):
+        return " ".join(error.format_message().split()), BAD_INPUT
+    if isinstance(error, OSError):
+        return f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}", BAD_INPUT
+    if isinstance(error, MemoryError):
+        return "out of memory; use fewer examples, fewer sites or a smaller limit", BAD_INPUT
+    return "interrupted; what was finished is in the store", BAD_INPUT

@@ -1,0 +1,87 @@
+"""`gnomon measure`: chosen quantities of one subject."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from gnomon.cli.options import (
+    AsJson,
+    Column,
+    DataPath,
+    Device,
+    Examples,
+    Label,
+    Names,
+    Overlong,
+    Seed,
+    Sites,
+    StorePath,
+    SubjectPath,
+    open_data,
+    open_subject,
+    print_json,
+    seconds,
+    split,
+)
+from gnomon.errors import GnomonError
+
+if TYPE_CHECKING:
+    from gnomon.measurement import Measurement
+
+_INSUFFICIENT, _BAD = 3, 2
+
+
+def measure(
+    subject: SubjectPath,
+    names: Names = None,
+    sites: Sites = None,
+    data: DataPath = None,
+    column: Column = None,
+    label: Label = None,
+    overlong: Overlong = "error",
+    examples: Examples = None,
+    budget: Annotated[str | None, typer.Option("--budget", help="Time to spend, e.g. 30s.")] = None,
+    seed: Seed = 0,
+    device: Device = "cpu",
+    store: StorePath = None,
+    as_json: AsJson = False,
+) -> int:
+    """Measure quantities of SUBJECT and keep them in the store."""
+    wanted = split(names)
+    if not wanted:
+        raise GnomonError("no quantity is named", mend="add -q NAME, or run `gnomon examine` for all that apply")
+    from gnomon.cli.progress import progress_bar
+    from gnomon.cli.tables import measurement_row, print_table
+    from gnomon.estimators import Budget
+    from gnomon.lab.measuring import check_names
+    from gnomon.lab.measuring import measure as run
+    from gnomon.lab.store import Store
+
+    check_names(wanted)
+    limit = Budget(seconds=None if budget is None else seconds(budget), examples=examples)
+    measured = open_subject(subject, device)
+    given = open_data(data, measured, column=column, label=label, overlong=overlong)
+    with Store.open(store) as kept, progress_bar("measuring") as progress:
+        session = run(
+            measured, wanted, data=given, sites=split(sites), budget=limit, seed=seed, sink=kept, progress=progress
+        )
+    if as_json:
+        print_json({"measurements": [m.to_json() for m in session.measurements]})
+    else:
+        columns = ("quantity", "site", "value", "interval", "unit", "status", "estimator")
+        print_table(measured.name, columns, map(measurement_row, session.measurements))
+    return _exit_code(session.measurements)
+
+
+def _exit_code(found: Sequence[Measurement]) -> int:
+    """0 when every quantity was read somewhere; otherwise 2 if one only failed, 3 if evidence was insufficient."""
+    by_quantity: dict[str, set[str]] = {}
+    for m in found:
+        by_quantity.setdefault(m.quantity, set()).add(m.status)
+    unread = [statuses for statuses in by_quantity.values() if "ok" not in statuses]
+    if not unread and by_quantity:
+        return 0
+    return _BAD if any(statuses == {"failed"} for statuses in unread) else _INSUFFICIENT

@@ -1,0 +1,80 @@
+"""Options that several commands share, and how their values are read."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from gnomon.errors import GnomonError
+
+if TYPE_CHECKING:
+    from gnomon.subjects import Data, Subject
+
+_DURATION = re.compile(r"^(\d+(?:\.\d+)?)\s*(ms|s|m|h)?$")
+_SECONDS = {"ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
+
+SubjectPath = Annotated[
+    str, typer.Argument(metavar="SUBJECT", help="Hugging Face directory or hub id, or an organism.")
+]
+DataPath = Annotated[Path | None, typer.Option("--data", help="Text, JSONL, CSV, arrays or a saved data set.")]
+Column = Annotated[str | None, typer.Option("--column", help="Column or field that holds the text.")]
+Label = Annotated[str | None, typer.Option("--label", help="Column or field that holds the label.")]
+Overlong = Annotated[str, typer.Option("--overlong", help="Texts longer than the context: error, truncate or split.")]
+Examples = Annotated[int | None, typer.Option("--examples", min=1, help="Use at most so many examples.")]
+Seed = Annotated[int, typer.Option("--seed", help="Seed of all randomness.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout and nothing else.")]
+StorePath = Annotated[str | None, typer.Option("--store", help="Store; default $GNOMON_STORE or ./.gnomon.")]
+Quick = Annotated[bool, typer.Option("--quick", help="Fewer seeds.")]
+Names = Annotated[list[str] | None, typer.Option("-q", "--quantity", help="Quantity or estimator; repeat or a,b.")]
+Sites = Annotated[list[str] | None, typer.Option("--site", help="Site or pattern such as 'blocks.*'; repeat or a,b.")]
+Device = Annotated[str, typer.Option("--device", help="Device to run on, e.g. cpu or cuda.")]
+
+
+def seconds(text: str) -> float:
+    """Read ``30s``, ``2m``, ``1h``, ``500ms`` or a number of seconds. Raises GnomonError otherwise.
+
+    >>> seconds("2m")
+    120.0
+    """
+    match = _DURATION.match(text.strip())
+    if match is None or float(match[1]) == 0:
+        raise GnomonError(f"cannot read the budget {text!r}", mend="write for example 30s, 2m or 1h")
+    return float(match[1]) * _SECONDS[match[2] or "s"]
+
+
+def split(values: list[str] | None) -> list[str]:
+    """Flatten repeated and comma-separated values."""
+    return [part.strip() for value in values or () for part in value.split(",") if part.strip()]
+
+
+def open_subject(path: str, device: str) -> Subject:
+    """A Hugging Face model, or the file of an organism that gnomon grew."""
+    from gnomon.subjects import load
+
+    if path.endswith(".safetensors") and Path(path).is_file():
+        from gnomon.organisms import Organism
+
+        return Organism.load(path).subject()
+    return load(path, device=device)
+
+
+def open_data(
+    path: Path | None, subject: Subject, *, column: str | None, label: str | None, overlong: str
+) -> Data | None:
+    """The data at ``path``; the subject's own where no path is given."""
+    if path is None:
+        return subject.data
+    from gnomon.subjects import load_data
+
+    return load_data(path, subject, column=column, label=label, overlong=overlong)
+
+
+def print_json(document: Any) -> None:
+    """One JSON document on stdout."""
+    json.dump(document, sys.stdout, allow_nan=False, indent=2)
+    sys.stdout.write("\n")

@@ -1,0 +1,92 @@
+"""Checks of form: units and dims, JSON, store, documentation, price."""
+
+from __future__ import annotations
+
+import doctest
+import json
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from gnomon.estimators import Budget, Estimator
+from gnomon.lab.store import Store
+from gnomon.measurement import Measurement, Provenance, catalogue
+from gnomon.testing.instances import instances
+
+_PROVENANCE = Provenance(spec_hash="0", weights_hash="0", data_hash=None, seed=0)
+
+
+def check_units_and_dims(kind: type[Estimator]) -> None:
+    """Each measurement has its quantity's symbol, unit, labels and axes, and names its estimator."""
+    for instance in instances(kind):
+        found = instance.measure(kind)
+        assert found, f"{instance.answer.name}: no measurement"
+        for m in found:
+            quantity = catalogue[m.quantity]
+            assert quantity in kind.quantities, f"measures {m.quantity!r}, which it does not list"
+            assert (m.unit, m.symbol) == (quantity.unit, quantity.symbol), f"{m.quantity}: unit or symbol differs"
+            assert m.estimator == kind.name, f"{m.quantity}: says it comes from {m.estimator!r}"
+            placed = {"site", "matrix"} & set(quantity.dims)
+            assert bool(placed) == (m.site is not None), f"{m.quantity}: dims {quantity.dims}, site {m.site!r}"
+            others = set(quantity.dims) - {"site", "matrix"}
+            assert others == set(m.labels), f"{m.quantity}: dims {quantity.dims}, labels {sorted(m.labels)}"
+
+
+def check_json_round_trip(kind: type[Estimator]) -> None:
+    """Each measurement equals itself after JSON."""
+    for instance in instances(kind):
+        for m in instance.measure(kind):
+            again = Measurement.from_json(json.loads(json.dumps(m.to_json(), allow_nan=False)))
+            assert again == m, f"{instance.answer.name}: {m.quantity} changes in JSON"
+
+
+def check_store_round_trip(kind: type[Estimator]) -> None:
+    """Each measurement equals itself after the store."""
+    with tempfile.TemporaryDirectory() as folder, Store.open(Path(folder) / "store") as store:
+        for instance in instances(kind):
+            found = [m.recorded(m.cost, _PROVENANCE) for m in instance.measure(kind)]
+            store.add(found)
+            kept = {m.identity: m for m in store.measurements()}
+            for m in found:
+                assert kept.get(m.identity) == m, f"{instance.answer.name}: {m.quantity} changes in the store"
+
+
+def check_docstring(kind: type[Estimator]) -> None:
+    """The class's docstring has a definition in LaTeX, a source, and an example that runs."""
+    text = kind.__doc__ or ""
+    assert ":math:" in text or ".. math::" in text, "the docstring has no definition in LaTeX (:math: or .. math::)"
+    assert "Source" in text, "the docstring names no source"
+    finder = doctest.DocTestFinder(recurse=False)
+    module: Any = sys.modules[kind.__module__]
+    examples = [t for t in finder.find(kind, kind.__name__, module=False, globs=dict(vars(module))) if t.examples]
+    assert examples, "the docstring has no example"
+    runner = doctest.DocTestRunner(verbose=False, optionflags=doctest.ELLIPSIS)
+    lines: list[str] = []
+    for example in examples:
+        runner.run(example, out=lines.append)
+    assert runner.summarize(verbose=False).failed == 0, "its example fails: " + " ".join("".join(lines).split())
+
+
+def check_cost(kind: type[Estimator]) -> None:
+    """The price is known beforehand: no more examples are run than it says, nor fewer than half of them."""
+    for instance in instances(kind):
+        cost = kind().cost(instance.subject, instance.data, instance.sites, Budget())
+        assert min(cost.forward_passes, cost.backward_passes, cost.flops, cost.peak_bytes) >= 0, f"negative: {cost}"
+        assert cost.forward_passes or cost.flops, "the price is nothing at all"
+        run = 0
+
+        def count(_module: object, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+            nonlocal run
+            first = args[0] if args else next(iter(kwargs.values()))
+            run += len(first)
+
+        handle = instance.subject.module.register_forward_pre_hook(count, with_kwargs=True)
+        try:
+            instance.measure(kind)
+        finally:
+            handle.remove()
+        # a pass may run a few examples more to learn how many fit into memory
+        assert 0.5 * cost.forward_passes <= run <= 1.1 * cost.forward_passes + 16, (
+            f"{instance.answer.name}: priced at {cost.forward_passes:.0f} forward passes, {run} were run"
+        )

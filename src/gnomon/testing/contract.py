@@ -11,7 +11,7 @@ from typing import Any
 
 from gnomon.estimators import Budget, Estimator
 from gnomon.lab.store import Store
-from gnomon.measurement import Measurement, Provenance, catalogue
+from gnomon.measurement import Measurement, Provenance
 from gnomon.testing.instances import instances
 
 _PROVENANCE = Provenance(spec_hash="0", weights_hash="0", data_hash=None, seed=0)
@@ -19,12 +19,13 @@ _PROVENANCE = Provenance(spec_hash="0", weights_hash="0", data_hash=None, seed=0
 
 def check_units_and_dims(kind: type[Estimator]) -> None:
     """Each measurement has its quantity's symbol, unit, labels and axes, and names its estimator."""
+    listed = {q.name: q for q in kind.quantities}
     for instance in instances(kind):
         found = instance.measure(kind)
         assert found, f"{instance.answer.name}: no measurement"
         for m in found:
-            quantity = catalogue[m.quantity]
-            assert quantity in kind.quantities, f"measures {m.quantity!r}, which it does not list"
+            assert m.quantity in listed, f"measures {m.quantity!r}, which it does not list"
+            quantity = listed[m.quantity]
             assert (m.unit, m.symbol) == (quantity.unit, quantity.symbol), f"{m.quantity}: unit or symbol differs"
             assert m.estimator == kind.name, f"{m.quantity}: says it comes from {m.estimator!r}"
             placed = {"site", "matrix"} & set(quantity.dims)

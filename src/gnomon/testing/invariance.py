@@ -11,7 +11,6 @@ from torch import Tensor, nn
 
 from gnomon.errors import UnknownNameError
 from gnomon.estimators import Estimator
-from gnomon.measurement import catalogue
 from gnomon.randomness import Rng
 from gnomon.subjects import ArrayData, Data, Subject
 from gnomon.testing.instances import Instance, agree, instances
@@ -23,7 +22,8 @@ Transform = Callable[[Instance, Rng], tuple[Subject, Data | None] | None]
 def check_invariances(kind: type[Estimator]) -> None:
     """Every declared invariance of every quantity holds on every known answer that it can be applied to."""
     tested: set[str] = set()
-    declared = {name for q in kind.quantities for name in catalogue[q.name].invariances}
+    of_quantity = {q.name: q.invariances for q in kind.quantities}
+    declared = {name for names in of_quantity.values() for name in names}
     for name in sorted(declared):
         if name not in TRANSFORMS:
             raise UnknownNameError("invariance", name, TRANSFORMS)
@@ -37,7 +37,7 @@ def check_invariances(kind: type[Estimator]) -> None:
             subject, data = changed
             moved = Instance(instance.answer, subject, data, instance.truth, instance.sites).measure(kind)
             for a, b in zip(before, moved, strict=True):
-                if name in catalogue[a.quantity].invariances:
+                if name in of_quantity[a.quantity]:
                     # a different sample of the same examples may be drawn: chance is allowed for
                     part = 1.0 if name == "example_permutation" else 0.05
                     same = agree(a, b, relative=_TOLERANCE, of_half_width=part)

@@ -88,7 +88,7 @@ def measure(
         data = data.sample(budget.examples, rng)
     places = _expand(subject, sites)
     chosen, left_out, refused = _choose(subject, data, quantities)
-    plan = {e.name: places or e.sites(subject) for e in chosen}
+    plan = {e.name: _places(e, subject, places) for e in chosen}
     if budget.seconds is not None:
         chosen, data, priced_out = _within(chosen, subject, data, plan, budget, rng)
         left_out += priced_out
@@ -154,6 +154,13 @@ def _expand(subject: Subject, patterns: Sequence[str]) -> tuple[str, ...]:
         if not fnmatch.filter(known, pattern):
             raise UnknownNameError("site", pattern, known)
     return tuple(k for k in known if any(fnmatch.fnmatchcase(k, p) for p in patterns))
+
+
+def _places(instrument: Estimator, subject: Subject, named: Sequence[str]) -> tuple[str, ...]:
+    """The named places that ``instrument`` can look at: matrices are for those that read weights only."""
+    if not named:
+        return instrument.sites(subject)
+    return tuple(n for n in named if n in subject.sites or not instrument.needs - {"weights"})
 
 
 def _within(

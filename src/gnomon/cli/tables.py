@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from gnomon.lab.calibration import Certificate
+    from gnomon.lab.certificate import Certificate
     from gnomon.measurement import Measurement
 
 

@@ -6,7 +6,7 @@ import multiprocessing
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -15,6 +15,7 @@ import torch
 
 from gnomon.errors import GnomonError
 from gnomon.estimators import Budget, Estimator, KnownAnswer, estimator
+from gnomon.lab.certificate import Certificate
 from gnomon.measurement import Measurement, Value, clopper_pearson
 from gnomon.measurement.provenance import code_version
 from gnomon.randomness import Rng
@@ -23,43 +24,6 @@ from gnomon.randomness import Rng
 # raise a false alarm in less than one calibration in a hundred.
 _CHANCE = 5e-4
 _CHUNK = 5
-
-
-@dataclass(frozen=True, kw_only=True)
-class Certificate:
-    """How one estimator read one known answer.
-
-    Parameters
-    ----------
-    truth, mean : averages over the instances that were read (an instance may have a truth of its own).
-    bias : mean of value − truth.
-    spread : standard deviation of value − truth over instances.
-    coverage : share of the readings whose interval, widened by its systematic bound, holds the truth.
-    nominal : coverage that the interval states.
-    n : number of instances. ``read`` of them were ``ok`` and ``insufficient`` of them were declined.
-    passed, reason : verdict; a failure says why.
-    """
-
-    estimator: str
-    quantity: str
-    known_answer: str
-    truth: float | None
-    mean: float | None
-    bias: float | None
-    spread: float | None
-    coverage: float | None
-    nominal: float
-    n: int
-    read: int
-    insufficient: int
-    passed: bool
-    reason: str
-    code_version: str
-    created: str
-
-    def to_json(self) -> dict[str, Any]:
-        """JSON object; the inverse of ``Certificate(**data)``."""
-        return asdict(self)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,7 @@
+"""Organisms: small networks that are trained here, so that all they know is known."""
+
+from gnomon.organisms.modular import ModularAddition
+from gnomon.organisms.organism import History, Organism
+from gnomon.organisms.training import train
+
+__all__ = ["History", "ModularAddition", "Organism", "train"]

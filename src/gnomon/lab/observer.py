@@ -21,7 +21,7 @@ def log_spaced(steps: int, n: int) -> tuple[int, ...]:
     Raises GnomonError when ``steps`` is below 1 or ``n`` below 2.
 
     >>> log_spaced(600, 8)
-    (0, 1, 5, 15, 38, 95, 239, 600)
+    (0, 1, 5, 15, 38, 96, 240, 600)
     """
     if steps < 1 or n < 2:
         raise GnomonError(f"no schedule of {n} observations over {steps} steps", mend="use steps ≥ 1 and n ≥ 2")

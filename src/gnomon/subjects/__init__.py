@@ -1,22 +1,16 @@
 """Subjects: networks, how to feed them, and where to look inside."""
 
+from gnomon.subjects.accumulate import PassReport, accumulate
 from gnomon.subjects.batch import Batch
-from gnomon.subjects.capture import (
-    Accumulator,
-    Captured,
-    PassReport,
-    Reads,
-    ScalarOutput,
-    Statistic,
-    accumulate,
-    capture,
-)
+from gnomon.subjects.capture import capture
 from gnomon.subjects.data import ArrayData, Data, Masking, TokenData
 from gnomon.subjects.edit import visiting
 from gnomon.subjects.losses import CrossEntropy, Loss, MaskedToken, NextToken, Predictions, SquaredError
 from gnomon.subjects.rows import RowAccumulator, RowSample
 from gnomon.subjects.sites import Site
-from gnomon.subjects.subject import Subject, WeightMatrix
+from gnomon.subjects.statistic import Accumulator, Captured, Reads, ScalarOutput, Statistic
+from gnomon.subjects.subject import Subject
+from gnomon.subjects.weights import WeightMatrix
 
 __all__ = [
     "Accumulator",

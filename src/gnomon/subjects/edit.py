@@ -9,7 +9,8 @@ from typing import Any
 from torch import Tensor, nn
 
 from gnomon.errors import GnomonError
-from gnomon.subjects.sites import Site, tensor_in
+from gnomon.subjects.outputs import input_of, input_place, tensor_in, with_tensor
+from gnomon.subjects.sites import Site
 from gnomon.subjects.subject import Subject
 
 Visitor = Callable[[Tensor], Tensor | None]
@@ -19,12 +20,22 @@ Visitor = Callable[[Tensor], Tensor | None]
 def visiting(subject: Subject, visitors: Mapping[str, Visitor]) -> Iterator[None]:
     """While inside, call ``visitors[site]`` with the activation at each site, in every forward pass.
 
-    A visitor that returns a tensor puts it in the activation's place; one that returns ``None`` only reads.
-    All hooks are removed on exit, also after an exception. Raises UnknownNameError for an unknown site.
+    A visitor that returns a tensor puts it in the activation's place; one that returns ``None`` only reads. Where
+    the network is known to work in place on an activation (`Subject.overwritten`), visitors are given a copy, and
+    what they return is copied, so that neither changes afterwards. All hooks are removed on exit, also after an
+    exception. Raises UnknownNameError for an unknown site.
     """
     with contextlib.ExitStack() as stack:
-        for name, visitor in visitors.items():
-            site = subject.site(name)
+        sizes: list[int] = []
+        sites = [subject.site(name) for name in visitors]
+        if any(site.folded for site in sites):
+            stack.callback(subject.module.register_forward_pre_hook(_batch_size(sizes), with_kwargs=True).remove)
+        for site in sites:
+            visitor = visitors[site.name]
+            if site.name in subject.overwritten:
+                visitor = _apart(visitor)
+            if site.folded:
+                visitor = _unfolded(visitor, sizes)
             stack.callback(_hook(subject.submodule(site), site, visitor).remove)
         yield
 
@@ -32,37 +43,54 @@ def visiting(subject: Subject, visitors: Mapping[str, Visitor]) -> Iterator[None
 def _hook(module: nn.Module, site: Site, visitor: Visitor) -> Any:
     if site.end == "output":
 
-        def after(_module: nn.Module, _inputs: Any, output: Any) -> Any:
-            changed = visitor(_found(site, output))
-            return None if changed is None else _replaced(output, changed)
+        def after(_module: nn.Module, _args: Any, output: Any) -> Any:
+            changed = visitor(_found(site, tensor_in(output), output))
+            return None if changed is None else with_tensor(output, changed)
 
         return module.register_forward_hook(after)
 
-    def before(_module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        if args:
-            changed = visitor(_found(site, args))
-            return None if changed is None else ((changed, *args[1:]), kwargs)
-        key = next((k for k, v in kwargs.items() if isinstance(v, Tensor)), "")
-        changed = visitor(_found(site, kwargs.get(key)))
-        return None if changed is None else (args, {**kwargs, key: changed})
+    def before(part: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        changed = visitor(_found(site, input_of(part, args, kwargs), args))
+        if changed is None:
+            return None
+        place = input_place(part, args, kwargs)
+        return ((changed, *args[1:]), kwargs) if isinstance(place, int) else (args, {**kwargs, str(place): changed})
 
     return module.register_forward_pre_hook(before, with_kwargs=True)
 
 
-def _found(site: Site, value: Any) -> Tensor:
-    tensor = tensor_in(value)
+def _found(site: Site, tensor: Tensor | None, value: Any) -> Tensor:
     if tensor is None:
-        raise GnomonError(f"site {site.name!r}: module {site.module!r} gave a {type(value).__name__}, not a tensor")
+        raise GnomonError(
+            f"site {site.name!r}: module {site.module!r} has a {type(value).__name__} and no tensor as its {site.end}",
+            mend="choose another site",
+        )
     return tensor
 
 
-def _replaced(output: Any, tensor: Tensor) -> Any:
-    if isinstance(output, Tensor):
-        return tensor
-    if isinstance(output, tuple):
-        return (tensor, *output[1:])
-    for field in ("logits", "last_hidden_state"):
-        if isinstance(getattr(output, field, None), Tensor):
-            output[field] = tensor
-            return output
-    raise GnomonError(f"cannot edit an output of type {type(output).__name__}")
+def _apart(visitor: Visitor) -> Visitor:
+    """``visitor`` on copies, so that in-place work of the network reaches nothing that the visitor holds."""
+
+    def visit(activation: Tensor) -> Tensor | None:
+        changed = visitor(activation.clone())
+        return None if changed is None else changed.clone()
+
+    return visit
+
+
+def _unfolded(visitor: Visitor, sizes: list[int]) -> Visitor:
+    """``visitor`` on ``(batch, positions, width)`` where the module has ``(batch · positions, width)``."""
+
+    def visit(activation: Tensor) -> Tensor | None:
+        changed = visitor(activation.reshape(sizes[-1], -1, activation.shape[-1]))
+        return None if changed is None else changed.reshape(activation.shape)
+
+    return visit
+
+
+def _batch_size(sizes: list[int]) -> Callable[..., None]:
+    def note(_module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        tensor = next(t for t in (*args, *kwargs.values()) if isinstance(t, Tensor))
+        sizes[:] = [len(tensor)]
+
+    return note

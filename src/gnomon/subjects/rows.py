@@ -10,8 +10,8 @@ import torch
 from numpy.typing import NDArray
 
 from gnomon.randomness import Rng, hashed
-from gnomon.subjects.capture import Accumulator, Captured, Reads, Statistic
 from gnomon.subjects.data import Data
+from gnomon.subjects.statistic import Accumulator, Captured, Reads, Statistic
 from gnomon.subjects.subject import Subject
 
 Positions = Literal["all", "last"]
@@ -42,7 +42,7 @@ class RowSample(Statistic):
 
     def bytes(self, subject: Subject, data: Data) -> int:
         """See `Statistic.bytes`."""
-        width = max((p.shape[0] for p in subject.module.parameters()), default=1)
+        width = subject.widths.get(self.site, max((p.shape[0] for p in subject.module.parameters()), default=1))
         return 4 * width * min(self.rows, int(data.lengths.sum()))
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -15,20 +14,13 @@ from gnomon.errors import GnomonError, UnknownNameError
 from gnomon.subjects.batch import Batch
 from gnomon.subjects.data import Data
 from gnomon.subjects.losses import Loss
-from gnomon.subjects.sites import Site, first_device, resolve_sites, tensor_in
-
-
-@dataclass(frozen=True, eq=False)
-class WeightMatrix:
-    """One linear map inside a subject.
-
-    ``site`` is ``<site>:<parameter>`` with the innermost site that owns it, e.g.
-    ``blocks.0.attention:q_proj.weight``; ``values`` has shape ``(outputs, inputs)``.
-    """
-
-    site: str
-    parameter: str
-    values: Tensor
+from gnomon.subjects.outputs import call, tensor_in
+from gnomon.subjects.probe import first_device, probe_batch
+from gnomon.subjects.resolve import Resolution, resolve_sites
+from gnomon.subjects.sites import Site
+from gnomon.subjects.untouched import evaluating
+from gnomon.subjects.verify import verify
+from gnomon.subjects.weights import WeightMatrix, matrices
 
 
 class Subject:
@@ -38,7 +30,8 @@ class Subject:
     ----------
     module : any ``torch.nn.Module``; it is hooked, never copied or changed.
     loss : how its output is scored; ``None`` for a network without a task (an encoder).
-    data : default data.
+    data : default data. Where it is given (and for every Hugging Face model) the network is run once on two or three
+        tiny examples, to find its sites and to verify that each of them is reached once.
     sites : places by name; resolved from the structure when not given.
     name : for reports.
     context : longest sequence the network accepts, if it has a limit.
@@ -46,7 +39,14 @@ class Subject:
 
     Raises
     ------
-    GnomonError : when a weight is NaN or infinite, or a site cannot be found.
+    GnomonError : when a weight is NaN or infinite, when a site cannot be found or is not reached exactly once with
+        floating-point numbers for each example, or when the network cannot be run on its data.
+
+    Attributes
+    ----------
+    widths : number of features at each site, where it is known.
+    left_out : modules that cannot be sites, with the reason.
+    overwritten : sites whose activation the network later changes in place; captures learn more of them.
     """
 
     def __init__(
@@ -66,15 +66,22 @@ class Subject:
         self.name = name or type(module).__name__
         self.context = context
         self.tokenizer = tokenizer
-        self.sites: Mapping[str, Site] = {s.name: s for s in (sites or resolve_sites(module))}
         self._modules: dict[str, nn.Module] = dict(module.named_modules())
+        self.check_finite()
+        batch = probe_batch(module, data)
+        resolution = Resolution(tuple(sites)) if sites else resolve_sites(module, batch)
+        self.sites: Mapping[str, Site] = {s.name: s for s in resolution.sites}
+        self.left_out: Mapping[str, str] = resolution.left_out
         for site in self.sites.values():
             if site.module not in self._modules:
                 raise GnomonError(
                     f"site {site.name!r} names module {site.module!r}, which {self.name} does not have",
                     mend=f"it has {', '.join(list(self._modules)[1:9])}, …",
                 )
-        self.check_finite()
+        checked = verify(module, resolution.sites, batch, self.name)
+        self.widths: Mapping[str, int] = checked.widths
+        self.overwritten: set[str] = set(checked.overwritten)
+        self._not_linear = checked.not_linear
 
     @property
     def device(self) -> torch.device:
@@ -89,6 +96,8 @@ class Subject:
 
     def site(self, name: str) -> Site:
         """The site called ``name``. Raises UnknownNameError that lists the nearest."""
+        if name in self.left_out:
+            raise GnomonError(f"site {name!r} cannot be read: {self.left_out[name]}", mend="choose another site")
         if name not in self.sites:
             raise UnknownNameError("site", name, self.sites)
         return self.sites[name]
@@ -104,7 +113,7 @@ class Subject:
     def output(self, batch: Batch) -> Tensor:
         """Logits (or whatever tensor the network returns) for ``batch``, on the subject's device."""
         moved = batch.to(self.device)
-        found = tensor_in(self.module(*moved.args, **moved.kwargs))
+        found = tensor_in(call(self.module, moved))
         if found is None:
             raise GnomonError(f"{self.name} returned no tensor", mend="wrap it so that it returns its logits")
         return found
@@ -112,27 +121,13 @@ class Subject:
     @contextlib.contextmanager
     def evaluating(self) -> Iterator[None]:
         """Evaluation mode inside; every submodule's own mode is restored on exit."""
-        modes = [(m, m.training) for m in self.module.modules()]
-        self.module.eval()
-        try:
+        with evaluating(self.module):
             yield
-        finally:
-            for module, mode in modes:
-                module.training = mode
 
     def submodule(self, site: Site) -> nn.Module:
         """The module that ``site`` hooks."""
         return self._modules[site.module]
 
     def matrices(self) -> list[WeightMatrix]:
-        """Every weight with at least two axes, as a matrix ``(outputs, inputs)``, detached, on its own device."""
-        owners = sorted(((s.module, s.name) for s in self.sites.values() if s.module), key=lambda o: -len(o[0]))
-        found = []
-        for name, parameter in self.module.named_parameters():
-            if parameter.ndim < 2:
-                continue
-            owner = next(((m, s) for m, s in owners if name.startswith(m + ".")), None)
-            label = name if owner is None else f"{owner[1]}:{name[len(owner[0]) + 1 :]}"
-            values = parameter.detach()
-            found.append(WeightMatrix(label, name, values.reshape(values.shape[0], -1)))
-        return found
+        """Every linear map as a matrix ``(outputs, inputs)``, detached, on its own device: see `WeightMatrix`."""
+        return matrices(self.module, tuple(self.sites.values()), self._not_linear)

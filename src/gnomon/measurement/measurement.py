@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 
@@ -15,7 +14,7 @@ from gnomon.measurement.provenance import Provenance, hash_json
 from gnomon.measurement.quantity import Quantity
 from gnomon.measurement.uncertainty import Uncertainty
 from gnomon.measurement.unit import Unit
-from gnomon.measurement.value import Value, decode_value, encode_value, frozen_value, same_value
+from gnomon.measurement.value import Value, decode_value, encode_value, frozen_value, plain_json, same_value
 
 Status = Literal["ok", "insufficient", "failed"]
 
@@ -59,6 +58,8 @@ class Measurement:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "value", frozen_value(self.value))
+        if self.status not in get_args(Status):
+            raise GnomonError(f"{self.quantity}: unknown status {self.status!r}", mend=", ".join(get_args(Status)))
         if self.status == "ok":
             if self.value is None or np.isnan(self.value).any():
                 raise GnomonError(f"{self.quantity}: a measurement that is ok has a value", mend="use insufficient")
@@ -156,11 +157,11 @@ class Measurement:
             "uncertainty": self.uncertainty.to_json(),
             "status": self.status,
             "reason": self.reason,
-            "suffices": dict(self.suffices),
+            "suffices": plain_json(self.suffices),
             "estimator": self.estimator,
-            "diagnostics": json.loads(json.dumps(self.diagnostics, default=_plain, allow_nan=False)),
-            "cost": self.cost.to_json(),
-            "provenance": None if self.provenance is None else self.provenance.to_json(),
+            "diagnostics": plain_json(self.diagnostics),
+            "cost": plain_json(self.cost.to_json()),
+            "provenance": None if self.provenance is None else plain_json(self.provenance.to_json()),
         }
 
     @classmethod
@@ -184,10 +185,3 @@ class Measurement:
         return same_value(self.value, other.value) and self.to_json() == other.to_json()
 
     __hash__ = None  # type: ignore[assignment]
-
-
-def _plain(value: Any) -> Any:
-    """NumPy scalars and arrays, and anything else that has ``tolist``, as plain JSON values."""
-    if hasattr(value, "tolist"):
-        return value.tolist()
-    raise TypeError(f"diagnostics hold a {type(value).__name__}, which is not a JSON value")

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 _RECORDED = ("gnomon", "numpy", "scipy", "torch", "transformers", "tokenizers")
+_TUPLES = ("parents", "inherited_seeds", "inherited_data")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,7 +22,8 @@ class Provenance:
     """Origin of a measurement.
 
     Two measurements with a common ``seed`` or ``data_hash`` share randomness; combining them needs a
-    stated correlation (see `gnomon.measurement.arithmetic`).
+    stated correlation (see `gnomon.measurement.arithmetic`). A combination has no single seed or data set:
+    ``inherited_seeds`` and ``inherited_data`` hold all that its parts have, so that it shares with them too.
     """
 
     spec_hash: str
@@ -38,13 +40,25 @@ class Provenance:
     flops: float = 0.0
     created: str = ""
     parents: tuple[str, ...] = ()
+    inherited_seeds: tuple[int, ...] = ()
+    inherited_data: tuple[str, ...] = ()
+
+    @property
+    def seeds(self) -> frozenset[int]:
+        """Every seed that the number depends on."""
+        return frozenset(self.inherited_seeds if self.seed is None else (*self.inherited_seeds, self.seed))
+
+    @property
+    def data_hashes(self) -> frozenset[str]:
+        """Every data set that the number depends on."""
+        return frozenset(self.inherited_data if self.data_hash is None else (*self.inherited_data, self.data_hash))
 
     def shares_with(self, other: Provenance) -> frozenset[str]:
         """Which sources of randomness the two have in common: a subset of ``{"seed", "data"}``."""
         shared = set()
-        if self.seed is not None and self.seed == other.seed:
+        if self.seeds & other.seeds:
             shared.add("seed")
-        if self.data_hash is not None and self.data_hash == other.data_hash:
+        if self.data_hashes & other.data_hashes:
             shared.add("data")
         return frozenset(shared)
 
@@ -52,14 +66,15 @@ class Provenance:
         """JSON object; the inverse of `from_json`."""
         out = asdict(self)
         out["packages"] = dict(self.packages)
-        out["parents"] = list(self.parents)
+        for name in _TUPLES:
+            out[name] = list(out[name])
         return out
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Provenance:
         """Read what `to_json` wrote."""
         packages = tuple(sorted(data["packages"].items()))
-        return cls(**{**data, "packages": packages, "parents": tuple(data["parents"])})
+        return cls(**{**data, "packages": packages, **{name: tuple(data.get(name, ())) for name in _TUPLES}})
 
 
 def record(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,6 +54,8 @@ class Uncertainty:
     def __post_init__(self) -> None:
         for name in ("low", "high", "error"):
             object.__setattr__(self, name, frozen_value(getattr(self, name)))
+        if self.kind not in get_args(Kind):
+            raise GnomonError(f"unknown kind of uncertainty {self.kind!r}", mend=f"use {', '.join(get_args(Kind))}")
         unknown_names = set(self.covers) - set(RANDOMNESS)
         if unknown_names:
             raise GnomonError(f"unknown randomness {sorted(unknown_names)}", mend=f"use {', '.join(RANDOMNESS)}")

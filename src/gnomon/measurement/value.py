@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from gnomon.errors import GnomonError
 
 Value = float | NDArray[np.float64]
 
@@ -48,3 +51,21 @@ def decode_value(data: Any) -> Value | None:
     if data is None:
         return None
     return frozen_value(data)  # NumPy reads "Infinity" and "NaN" as the floats they name
+
+
+def plain_json(value: Any) -> Any:
+    """``value`` as JSON values: NumPy numbers and arrays as numbers and lists, NaN and infinities as `encode_value`.
+
+    Raises GnomonError on anything else that JSON cannot hold.
+    """
+    if value is None or isinstance(value, (str, bool, int)):
+        return value
+    if isinstance(value, float):
+        return encode_value(float(value))
+    if isinstance(value, Mapping):
+        return {str(k): plain_json(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain_json(v) for v in value]
+    if hasattr(value, "tolist"):
+        return plain_json(value.tolist())
+    raise GnomonError(f"a {type(value).__name__} is not a JSON value", mend="give numbers, texts, lists or mappings")

@@ -39,7 +39,8 @@ def capture(subject: Subject, batch: Batch, reads: Reads) -> Captured:
 
 
 def _run(subject: Subject, batch: Batch, reads: Reads, readings: _Readings) -> Captured:
-    names = [n for n in subject.sites if n in reads.sites | reads.gradient_sites]
+    places = {n: subject.site(n) for n in sorted(reads.sites | reads.gradient_sites)}
+    names = list(places)
     visitors = {n: readings.visitor(n) for n in names}
     with frozen(subject.module), visiting(subject, visitors), torch.set_grad_enabled(bool(reads.gradients)):
         output = subject.output(batch)
@@ -53,8 +54,8 @@ def _run(subject: Subject, batch: Batch, reads: Reads, readings: _Readings) -> C
         for number, scalar in enumerate(reads.gradients):
             total = scalar(output, predictions, batch).sum()
             found = readings.gradients(total, keep_graph=number + 1 < len(reads.gradients))
-            gradients[scalar] = {n: subject.sites[n].rows(g) for n, g in found.items()}
-    activations = {n: subject.sites[n].rows(readings.values[n].detach()) for n in names if n in reads.sites}
+            gradients[scalar] = {n: places[n].rows(g) for n, g in found.items()}
+    activations = {n: places[n].rows(readings.values[n].detach()) for n in names if n in reads.sites}
     if predictions is not None:
         predictions = Predictions(
             predictions.scores.detach(), predictions.targets, predictions.rows, predictions.positions

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -20,7 +21,7 @@ from gnomon.subjects.resolve import Resolution, resolve_sites
 from gnomon.subjects.sites import Site
 from gnomon.subjects.untouched import evaluating
 from gnomon.subjects.verify import verify
-from gnomon.subjects.weights import WeightMatrix, matrices
+from gnomon.subjects.weights import WeightMatrix, layers, matrices
 
 
 class Subject:
@@ -95,12 +96,17 @@ class Subject:
                 raise GnomonError(f"{self.name}: weight {name!r} holds NaN or infinite numbers", mend="load it anew")
 
     def site(self, name: str) -> Site:
-        """The site called ``name``. Raises UnknownNameError that lists the nearest."""
+        """The site called ``name``, or the output of the layer whose weight has that label (see `layers`).
+
+        Raises UnknownNameError that lists the nearest.
+        """
         if name in self.left_out:
             raise GnomonError(f"site {name!r} cannot be read: {self.left_out[name]}", mend="choose another site")
-        if name not in self.sites:
-            raise UnknownNameError("site", name, self.sites)
-        return self.sites[name]
+        if name in self.sites:
+            return self.sites[name]
+        if name in self.layers:
+            return self.layers[name]
+        raise UnknownNameError("site", name, self.sites)
 
     def weights_hash(self) -> str:
         """SHA-256 over the names, shapes and values of all parameters and buffers, as they are now."""
@@ -131,3 +137,11 @@ class Subject:
     def matrices(self) -> list[WeightMatrix]:
         """Every linear map as a matrix ``(outputs, inputs)``, detached, on its own device: see `WeightMatrix`."""
         return matrices(self.module, tuple(self.sites.values()), self._not_linear)
+
+    @functools.cached_property
+    def layers(self) -> Mapping[str, Site]:
+        """The outputs of linear and convolution layers, by the label of their weight matrix.
+
+        They can be read like sites, but nothing is known about whether the network reaches each of them once.
+        """
+        return layers(self.module, self.matrices())

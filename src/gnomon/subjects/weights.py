@@ -53,6 +53,19 @@ def matrices(module: nn.Module, sites: Sequence[Site], not_linear: frozenset[str
     return labelled
 
 
+def layers(module: nn.Module, found: Sequence[WeightMatrix]) -> dict[str, Site]:
+    """The output of each layer that multiplies its input, or patches of it, by one of ``found``; by its label."""
+    parts = dict(module.named_modules())
+    out = {}
+    for matrix in found:
+        path = matrix.parameter.removesuffix(".weight")
+        part = parts.get(path)
+        plain = isinstance(part, _ConvNd) and part.groups == 1 and not isinstance(part, _ConvTransposeNd)
+        if part is not None and (plain or isinstance(part, nn.Linear) or _is_input_major(part)):
+            out[matrix.site] = Site(matrix.site, path, feature_axis=1 if plain else -1)
+    return out
+
+
 def _maps(part: nn.Module, weight: Tensor) -> Iterator[tuple[str, Tensor]]:
     """(suffix of the name, matrix) of each linear map that one parameter holds."""
     if weight.ndim < 2:

@@ -113,7 +113,8 @@ def check_finite(captured: Captured) -> None:
             torch.isfinite(values[captured.mask(values.shape[1])]).all()
         ):
             raise _not_finite(name, captured)
-    if captured.predictions is not None and not bool(torch.isfinite(captured.predictions.scores).all()):
+    # a score of −∞ forbids a class, and is a legitimate one; NaN compares as false
+    if captured.predictions is not None and not bool((captured.predictions.scores < torch.inf).all()):
         raise _not_finite("the network's output", captured)
 
 

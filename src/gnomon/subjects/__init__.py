@@ -5,6 +5,8 @@ from gnomon.subjects.batch import Batch
 from gnomon.subjects.capture import capture
 from gnomon.subjects.data import ArrayData, Data, Masking, TokenData
 from gnomon.subjects.edit import visiting
+from gnomon.subjects.files import load_data
+from gnomon.subjects.load import load
 from gnomon.subjects.losses import CrossEntropy, Loss, MaskedToken, NextToken, Predictions, SquaredError
 from gnomon.subjects.rows import RowAccumulator, RowSample
 from gnomon.subjects.sites import Site
@@ -37,5 +39,7 @@ __all__ = [
     "WeightMatrix",
     "accumulate",
     "capture",
+    "load",
+    "load_data",
     "visiting",
 ]

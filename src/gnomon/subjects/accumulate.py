@@ -155,7 +155,8 @@ def positions_within(subject: Subject, data: Data, reads: Reads, max_bytes: int)
 
 def _peak(subject: Subject, data: Data, examples: list[int], reads: Reads) -> int:
     known = (*subject.module.parameters(), *subject.module.buffers())
-    with PeakMemory(known) as memory:
+    memory = PeakMemory(known)
+    with memory:
         captured = capture(subject, data.batch(examples), reads)
-    scores = 0 if captured.predictions is None else captured.predictions.scores.nbytes
+    scores: int = 0 if captured.predictions is None else captured.predictions.scores.nbytes
     return memory.peak + 2 * scores  # a reader's log-probabilities, and one more such array at work on them

@@ -175,7 +175,7 @@ class TokenData(Data):
     ----------
     sequences : one int array of token ids an example; none may be empty.
     pad : id used for padding.
-    targets : optional class index of each sequence (sequence classification).
+    targets : optional class index, or number, of each sequence (sequence classification and regression).
     masking : for masked language models; the batch's targets are then the hidden tokens, −100 elsewhere.
     special : ids that are never masked.
     clusters : ids of groups of dependent examples; default: every example is its own.
@@ -190,7 +190,7 @@ class TokenData(Data):
         sequences: Sequence[Sequence[int] | NDArray[np.int64]],
         *,
         pad: int = 0,
-        targets: NDArray[np.int64] | None = None,
+        targets: NDArray[np.generic] | None = None,
         masking: Masking | None = None,
         special: frozenset[int] = frozenset(),
         clusters: NDArray[np.int64] | None = None,
@@ -203,7 +203,10 @@ class TokenData(Data):
         if (self.lengths == 0).any():
             raise GnomonError(f"example {int(np.argmin(self.lengths))} has no tokens", mend="remove empty texts")
         self.pad = pad
-        self.targets = None if targets is None else np.asarray(targets, dtype=np.int64)
+        self.targets: NDArray[np.generic] | None = None
+        if targets is not None:
+            floating = np.issubdtype(np.asarray(targets).dtype, np.floating)
+            self.targets = np.asarray(targets, dtype=np.float32 if floating else np.int64)
         self.masking = masking
         self.special = special
         self.clusters = np.arange(len(self.sequences)) if clusters is None else np.asarray(clusters, dtype=np.int64)

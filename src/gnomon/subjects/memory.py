@@ -32,7 +32,7 @@ class PeakMemory(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     def __init__(self, known: Iterable[Tensor]) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self.peak = 0
+        self.peak: int = 0
         self._now = 0
         self._alive = {t.untyped_storage()._cdata: 0 for t in known}
 

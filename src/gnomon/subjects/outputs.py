@@ -18,7 +18,8 @@ def call(module: nn.Module, batch: Batch) -> Any:
     """What ``module`` returns for ``batch``.
 
     A Hugging Face decoder is told to keep no cache of keys and values: nobody generates here, and some update it in
-    place, which breaks the backward pass.
+    place, which breaks the backward pass. (On GPT-J and GPT-Neo the cache changes the layout of the keys in memory, and
+    so the last bit of the logits; on others it changes nothing.)
     """
     keeps = hasattr(module, "config") and "use_cache" in inspect.signature(module.forward).parameters
     return module(*batch.args, **({"use_cache": False} if keeps else {}), **batch.kwargs)

@@ -105,7 +105,7 @@ def _combine(
         site=parts[0].site if len({p.site for p in parts}) == 1 else None,
         labels={k: v for k, v in parts[0].labels.items() if all(p.labels.get(k) == v for p in parts)},
         estimator=operation,
-        diagnostics={"coefficients": in_first_unit, "correlation": correlations},
+        diagnostics={"coefficients": in_first_unit, "correlation": correlation},
         provenance=_provenance(operation, parts, coefficients, correlations),
     )
 

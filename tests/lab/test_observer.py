@@ -11,7 +11,7 @@ from torch import nn
 
 from gnomon.errors import GnomonError, UnknownNameError
 from gnomon.estimators import Budget, Estimator, KnownAnswer, StreamingEstimator, estimators, registry
-from gnomon.lab import Observer, log_spaced
+from gnomon.lab.observer import Observer, log_spaced
 from gnomon.measurement import Cost, Measurement, Quantity, Uncertainty
 from gnomon.organisms import ModularAddition, train
 from gnomon.randomness import Rng

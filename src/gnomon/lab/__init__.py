@@ -1,5 +1,1 @@
-"""The lab: estimators put to work."""
-
-from gnomon.lab.observer import Observer, log_spaced
-
-__all__ = ["Observer", "log_spaced"]
+"""The lab: estimators put to work, and what they found kept."""

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypedDict
 
-from gnomon.measurement import Cost, Measurement, Provenance
+from gnomon.lab.measuring import LeftOut
+from gnomon.measurement import Measurement, Provenance
 
 
 class CalibrationRow(TypedDict):
@@ -49,15 +50,6 @@ class SubjectFacts:
     data: str = ""
     examples: int = 0
     tokens: int | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class LeftOut:
-    """An estimator that was not run, why not, and what it would have cost."""
-
-    estimator: str
-    reason: str
-    cost: Cost | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -74,6 +74,11 @@ def mathml(source: str, *, display: bool = False) -> Markup:
     ).format(mode, body, source)
 
 
+def definition(text: str) -> Markup:
+    """A definition: one displayed formula, or prose with formulas in it."""
+    return prose(text) if _MATHS_IN_PROSE.search(text) else mathml(text, display=True)
+
+
 def prose(text: str) -> Markup:
     """Plain text in which formulas (``$…$`` or ``:math:`…```) are typeset and double backquotes mean code."""
     parts, last = [], 0
@@ -134,6 +139,7 @@ class _Reader:
         token = self._peek() or ""
         limits = token[1:] in _LIMITS or token[1:] in _NAMED_LIMITS
         base = self._atom()
+        gap = _element("mspace", "", ' width="0.15em"') if token[1:] in _FUNCTIONS | _NAMED_LIMITS else Markup("")
         scripts: dict[str, Markup] = {}
         while (mark := self._peek()) in ("^", "_", "'"):
             self._next()
@@ -142,12 +148,12 @@ class _Reader:
             else:
                 scripts[str(mark)] = scripts.get(str(mark), Markup("")) + self._atom()
         if not scripts:
-            return base
+            return base + gap
         below, above = ("munder", "mover") if limits else ("msub", "msup")
         both = "munderover" if limits else "msubsup"
         tag = both if len(scripts) == 2 else below if "_" in scripts else above
         ordered = [scripts[k] for k in ("_", "^") if k in scripts]
-        return _element(tag, base + Markup("").join(_element("mrow", s) for s in ordered))
+        return _element(tag, base + Markup("").join(_element("mrow", s) for s in ordered)) + gap
 
     def _atom(self) -> Markup:
         token = self._next()
@@ -171,7 +177,7 @@ class _Reader:
         if name in _OPERATORS:
             return _element("mo", _OPERATORS[name], ' stretchy="false"')
         if name in _FUNCTIONS or name in _NAMED_LIMITS:
-            return _element("mi", name) + _element("mspace", "", ' width="0.12em"')
+            return _element("mi", name)
         if name in _SPACES:
             return _element("mspace", "", f' width="{_SPACES[name]}"')
         if name in _IGNORED:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 
 import numpy as np
@@ -63,12 +64,38 @@ def reading(value: float, uncertainty: Uncertainty, index: tuple[int, ...] = ())
         places = _places(half / scale)
     else:
         places = 0 if float(value).is_integer() and not power else _significant_places(value / scale, _EXACT_DIGITS)
-    number = lambda x: fixed(x / scale, places) + _times(power)  # noqa: E731
-    if half > 0 and len(arms) == 2 and abs(arms[0] - arms[1]) <= 2 * _SYMMETRIC * half:
-        spread = f"± {number(half)}"
-    else:
-        spread = f"[{fixed(low / scale, places)}, {fixed(high / scale, places)}]{_times(power)}"
-    return Reading(number(value), spread, _systematic(systematic, power, places))
+    shown, ends, arm = (fixed(value / scale, places), [fixed(x / scale, places) for x in (low, high)], half / scale)
+    symmetric = half > 0 and len(arms) == 2 and abs(arms[0] - arms[1]) <= 2 * _SYMMETRIC * half
+    spread = f"± {fixed(arm, places)}" if symmetric else f"[{ends[0]}, {ends[1]}]"
+    times = _times(power)
+    return Reading(shown + times, spread + times, _systematic(systematic, power, places))
+
+
+def read(measurement: Measurement) -> Reading | None:
+    """The value of ``measurement`` as text, ``None`` where it was refused.
+
+    An array is shown by its size and its first number.
+    """
+    value = measurement.value
+    if value is None or isinstance(value, float):
+        return None if value is None else reading(value, measurement.uncertainty)
+    shape = " × ".join(f"{n:,}" for n in value.shape)
+    if value.size == 0:
+        return Reading(f"{shape} values", "")
+    first = reading(float(value.flat[0]), measurement.uncertainty, (0,) * value.ndim)
+    return Reading(f"{shape} values; first {first.value}", first.spread, first.systematic)
+
+
+def value_text(measurement: Measurement) -> str:
+    """The value alone, to the digits that its error supports; ``""`` where it was refused."""
+    found = read(measurement)
+    return "" if found is None else found.value
+
+
+def interval_text(measurement: Measurement) -> str:
+    """The uncertainty beside `value_text`: statistical first, then systematic."""
+    found = read(measurement)
+    return "" if found is None else f"{found.spread} {found.systematic}".strip()
 
 
 def _without_interval(value: float, uncertainty: Uncertainty, systematic: float) -> Reading:
@@ -92,7 +119,10 @@ def _systematic(bound: float, power: int, places: int) -> str:
     if math.isinf(bound):
         return "± ∞ systematic"
     scaled = bound / 10.0**power
-    return f"± {fixed(scaled, max(places, _places(scaled)))}{_times(power)} systematic"
+    if scaled * 10.0**places < 1:
+        places = -math.floor(math.log10(scaled))
+    up = math.ceil(round(scaled * 10.0**places, 6)) / 10.0**places  # a bound is rounded up
+    return f"± {fixed(up, places)}{_times(power)} systematic"
 
 
 def _power(values: list[float], error: float) -> int:
@@ -174,4 +204,13 @@ def size(bytes_: float) -> str:
 def unit_text(measurement: Measurement) -> str:
     """The unit as it is written after a number: ``""`` where it is 1."""
     unit = str(measurement.unit)
-    return "" if unit == "1" else unit
+    return "" if unit == "1" else superscripts(unit)
+
+
+def superscripts(unit: str) -> str:
+    """A unit with its powers set as superscripts.
+
+    >>> superscripts("output^2/activation^2")
+    'output²/activation²'
+    """
+    return re.sub(r"\^(-?\d+)", lambda power: power[1].translate(_SUPERSCRIPT), unit)

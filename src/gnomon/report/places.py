@@ -65,4 +65,6 @@ def _place(name: str, in_blocks: bool) -> Place:
     if block is not None:
         return Place(block[1], " ".join(p for p in (block[2] or "", short) if p) or OUTPUT)
     # The logits live in another space than the blocks, so they are no point of the blocks' curve.
-    return Place(site, short or ("logits" if in_blocks and site == "logits" else OUTPUT))
+    if parameter:
+        return Place(site, site if short in ("weight", "") else f"{site} {short}")
+    return Place(site, "logits" if in_blocks and site == "logits" else OUTPUT)

@@ -1,0 +1,1 @@
+"""Figures: Vega-Lite specifications, one kind of figure a file."""

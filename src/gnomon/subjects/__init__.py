@@ -11,6 +11,7 @@ from gnomon.subjects.losses import CrossEntropy, Loss, MaskedToken, NextToken, P
 from gnomon.subjects.rows import RowAccumulator, RowSample
 from gnomon.subjects.sites import Site
 from gnomon.subjects.statistic import Accumulator, Captured, Reads, ScalarOutput, Statistic
+from gnomon.subjects.stream import StreamedActivations, stream_to_files
 from gnomon.subjects.subject import Subject
 from gnomon.subjects.weights import WeightMatrix
 
@@ -34,6 +35,7 @@ __all__ = [
     "Site",
     "SquaredError",
     "Statistic",
+    "StreamedActivations",
     "Subject",
     "TokenData",
     "WeightMatrix",
@@ -41,5 +43,6 @@ __all__ = [
     "capture",
     "load",
     "load_data",
+    "stream_to_files",
     "visiting",
 ]

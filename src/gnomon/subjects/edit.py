@@ -9,7 +9,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from gnomon.errors import GnomonError
-from gnomon.subjects.outputs import input_of, input_place, tensor_in, with_tensor
+from gnomon.subjects.outputs import input_of, tensor_in, with_input, with_tensor
 from gnomon.subjects.sites import Site
 from gnomon.subjects.subject import Subject
 
@@ -50,11 +50,9 @@ def _hook(module: nn.Module, site: Site, visitor: Visitor) -> Any:
         return module.register_forward_hook(after)
 
     def before(part: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        changed = visitor(_found(site, input_of(part, args, kwargs), args))
-        if changed is None:
-            return None
-        place = input_place(part, args, kwargs)
-        return ((changed, *args[1:]), kwargs) if isinstance(place, int) else (args, {**kwargs, str(place): changed})
+        argument, activation = input_of(part, args, kwargs, site.argument) or (0, None)
+        changed = visitor(_found(site, activation, args))
+        return None if changed is None else with_input(args, kwargs, argument, changed)
 
     return module.register_forward_pre_hook(before, with_kwargs=True)
 

@@ -12,6 +12,7 @@ from gnomon.errors import GnomonError
 from gnomon.subjects.batch import Batch
 
 _FIELDS = ("logits", "last_hidden_state")
+Argument = int | str
 
 
 def call(module: nn.Module, batch: Batch) -> Any:
@@ -59,26 +60,31 @@ def with_tensor(value: Any, tensor: Tensor) -> Any:
     return value
 
 
-def input_place(module: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> int | str | None:
-    """Where among its arguments a module is given its activation: index 0, or a keyword; ``None`` without tensor.
-
-    By keyword it is the first floating tensor in the order of the module's signature.
-    """
-    if args:
-        return 0 if isinstance(args[0], Tensor) else None
-    given = [k for k, v in kwargs.items() if isinstance(v, Tensor)]
-    order = [p for p in inspect.signature(module.forward).parameters if p in given]
-    names = [*order, *(k for k in given if k not in order)]
-    return next((n for n in names if kwargs[n].is_floating_point()), names[0] if names else None)
+def inputs_of(module: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[Argument, Tensor]:
+    """The tensors among a module's arguments, by place or keyword: positional ones, then in its signature's order."""
+    given: dict[Argument, Any] = dict(enumerate(args))
+    order = [p for p in inspect.signature(module.forward).parameters if p in kwargs]
+    given |= {k: kwargs[k] for k in (*order, *kwargs)}
+    return {k: v for k, v in given.items() if isinstance(v, Tensor)}
 
 
-def input_of(module: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Tensor | None:
-    """The activation that a module is given."""
-    place = input_place(module, args, kwargs)
-    if place is None:
-        return None
-    found: Tensor = args[0] if isinstance(place, int) else kwargs[place]
-    return found
+def input_of(
+    module: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any], argument: Argument | None = None
+) -> tuple[Argument, Tensor] | None:
+    """The activation that a module is given, and as which argument: ``argument``, or the first with fractions."""
+    found = inputs_of(module, args, kwargs)
+    if argument is None:
+        argument = next((k for k, v in found.items() if v.is_floating_point()), next(iter(found), None))
+    return None if argument is None or argument not in found else (argument, found[argument])
+
+
+def with_input(
+    args: tuple[Any, ...], kwargs: dict[str, Any], argument: Argument, tensor: Tensor
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """The same arguments with one replaced."""
+    if isinstance(argument, int):
+        return (*args[:argument], tensor, *args[argument + 1 :]), kwargs
+    return args, {**kwargs, argument: tensor}
 
 
 def _field(value: Any) -> str | None:

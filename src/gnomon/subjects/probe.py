@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from gnomon.errors import GnomonError
 from gnomon.subjects.batch import Batch
 from gnomon.subjects.data import Data
-from gnomon.subjects.outputs import call, input_of, tensor_in
+from gnomon.subjects.outputs import Argument, call, inputs_of, tensor_in
 from gnomon.subjects.untouched import evaluating, frozen, seeded
 
 _TOKENS = (2, 3)
@@ -35,8 +35,8 @@ _CHANNELS_FIRST = (
 class Firing:
     """One call of one module, on the common clock of the forward pass.
 
-    ``shape`` is that of its output's activation (``None`` where it returned no tensor); ``input_shape`` that of its
-    first tensor argument.
+    ``shape`` is that of its output's activation (``None`` where it returned no tensor); ``alike`` is its first
+    argument with fractions of that shape (``None`` where it has none).
     """
 
     path: str
@@ -44,7 +44,7 @@ class Firing:
     finished: int
     shape: tuple[int, ...] | None
     floating: bool
-    input_shape: tuple[int, ...] | None
+    alike: Argument | None
     feature_axis: int
 
 
@@ -128,24 +128,26 @@ class _Recorder:
     def __init__(self) -> None:
         self.firings: list[Firing] = []
         self._clock = itertools.count()
-        self._open: list[tuple[int, tuple[int, ...] | None]] = []
+        self._open: list[tuple[int, dict[Argument, tuple[int, ...]]]] = []
 
     def attach(self, path: str, module: nn.Module) -> Iterator[Any]:
         def before(_module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-            given = input_of(module, args, kwargs)
-            self._open.append((next(self._clock), None if given is None else tuple(given.shape)))
+            given = inputs_of(module, args, kwargs)
+            shapes = {k: tuple(v.shape) for k, v in given.items() if v.is_floating_point()}
+            self._open.append((next(self._clock), shapes))
 
         def after(_module: nn.Module, _args: Any, output: Any) -> None:
             tensor = tensor_in(output)
-            started, input_shape = self._open.pop()
+            started, shapes = self._open.pop()
+            shape = None if tensor is None else tuple(tensor.shape)
             self.firings.append(
                 Firing(
                     path=path,
                     started=started,
                     finished=next(self._clock),
-                    shape=None if tensor is None else tuple(tensor.shape),
+                    shape=shape,
                     floating=tensor is not None and tensor.is_floating_point(),
-                    input_shape=input_shape,
+                    alike=next((k for k, s in shapes.items() if s == shape), None),
                     feature_axis=self._feature_axis(module, tensor),
                 )
             )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.autograd.graph import GradientEdge, Node, get_gradient_edge
 
 from gnomon.subjects.batch import Batch
-from gnomon.subjects.outputs import input_of, input_place, tensor_in, with_tensor
+from gnomon.subjects.outputs import Argument, input_of, tensor_in, with_input, with_tensor
 from gnomon.subjects.probe import run_probe
 
 Edge = tuple[Node, int]
@@ -37,14 +37,16 @@ class Contribution:
     folded: bool
 
 
-def contributions(module: nn.Module, batch: Batch, blocks: Sequence[str]) -> dict[str, list[Contribution]]:
-    """For each of ``blocks``, what it adds to its input on the way to its output, in order of execution.
+def contributions(module: nn.Module, batch: Batch, blocks: Mapping[str, Argument]) -> dict[str, list[Contribution]]:
+    """For each of ``blocks``, what it adds to its stream on the way to its output, in order of execution.
+
+    ``blocks`` gives, by path, which argument of the block is the stream.
 
     A block's output is followed back through normalisations and reshapes to each addition. Of the two summands, the
     one that the other was computed from is the stream, the other a contribution; where neither was, both are
     contributions (parallel sublayers). No name is looked at. Summands that are no module's output are left out.
     """
-    watches = {path: _Watch() for path in blocks}
+    watches = {path: _Watch(argument) for path, argument in blocks.items()}
     with contextlib.ExitStack() as stack:
         for path, watch in watches.items():
             block = module.get_submodule(path)
@@ -75,27 +77,27 @@ class _Output:
 class _Watch:
     """Hooks on one block, and what they found."""
 
+    argument: Argument
     found: list[Contribution] = field(default_factory=list)
     _outputs: list[_Output] = field(default_factory=list)
     _start: Tensor | None = None
     _given: list[Edge | None] = field(default_factory=list)
 
     def enter(self, block: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        place, stream = input_place(block, args, kwargs), input_of(block, args, kwargs)
-        if stream is None or not stream.is_floating_point():
+        given = input_of(block, args, kwargs, self.argument)
+        if given is None:
             return None
         # the clone is no leaf, so the block may work on it in place
-        self._start = stream.detach().requires_grad_(True).clone()
+        self._start = given[1].detach().requires_grad_(True).clone()
         self._outputs = []
-        if isinstance(place, int):
-            return (self._start, *args[1:]), kwargs
-        return args, {**kwargs, str(place): self._start}
+        return with_input(args, kwargs, self.argument, self._start)
 
     def follow(self, path: str, part: nn.Module) -> list[Any]:
         normalises = not any(True for _ in part.children()) and all(p.ndim <= 1 for p in part.parameters())
 
         def before(_part: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-            self._given.append(_edge(input_of(part, args, kwargs)))
+            given = input_of(part, args, kwargs)
+            self._given.append(None if given is None else _edge(given[1]))
 
         def after(_part: nn.Module, _args: Any, output: Any) -> None:
             given, tensor = self._given.pop(), tensor_in(output)

@@ -18,6 +18,7 @@ class Site:
     module : dotted path of the module it belongs to (``""`` is the whole network).
     end : whether the activation is the module's output or its (first) input.
     feature_axis : axis of the features; all other axes but the first index positions.
+    argument : for ``end="input"``, which argument: its place or keyword; ``None`` for the first with fractions.
     folded : whether the module works on ``(batch · positions, width)``; readers and editors of the site see
         ``(batch, positions, width)`` all the same.
     owns : paths of the modules whose own weights belong to the site; by default those inside ``module``.
@@ -27,6 +28,7 @@ class Site:
     module: str
     end: Literal["output", "input"] = "output"
     feature_axis: int = -1
+    argument: int | str | None = None
     folded: bool = False
     owns: tuple[str, ...] = ()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import pairwise
 
 from torch import nn
@@ -22,9 +23,11 @@ def stack_sites(module: nn.Module, batch: Batch, seen: Trace) -> tuple[Site, ...
     blocks = _longest_stack(module, seen)
     if not blocks:
         return ()
-    added = contributions(module, batch, [b.path for b in blocks])
+    added = contributions(module, batch, {b.path: b.alike for b in blocks if b.alike is not None})
     axis = blocks[0].feature_axis if len(blocks[0].shape or ()) > 3 else -1
-    places: list[tuple[Site, int]] = [(Site("embed", blocks[0].path, "input", axis), blocks[0].started)]
+    places: list[tuple[Site, int]] = [
+        (Site("embed", blocks[0].path, "input", axis, blocks[0].alike), blocks[0].started)
+    ]
     for number, block in enumerate(blocks):
         for name, part in _named(added[block.path], block.path):
             site = Site(f"blocks.{number}.{name}", part.path, feature_axis=axis, folded=part.folded)
@@ -53,7 +56,7 @@ def _longest_stack(module: nn.Module, seen: Trace) -> list[Firing]:
 
 
 def _keeps_shape(firings: list[Firing]) -> bool:
-    return len(firings) == 1 and firings[0].floating and firings[0].shape == firings[0].input_shape
+    return len(firings) == 1 and firings[0].floating and firings[0].alike is not None
 
 
 def _named(parts: Sequence[Contribution], block: str) -> Iterator[tuple[str, Contribution]]:
@@ -110,4 +113,4 @@ def _with_owners(
         owner = inside[0][0] if inside and runner != block else stream
         owned[owner.name].append(path)
     for site, _ in places:
-        yield Site(site.name, site.module, site.end, site.feature_axis, site.folded, tuple(owned[site.name]))
+        yield replace(site, owns=tuple(owned[site.name]))

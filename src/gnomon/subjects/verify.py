@@ -72,9 +72,12 @@ def verify(module: nn.Module, sites: Sequence[Site], batch: Batch | None, name: 
 def _reader(part: nn.Module, site: Site, note: Callable[[Site, Tensor | None], None]) -> Any:
     if site.end == "output":
         return part.register_forward_hook(lambda _m, _args, output: note(site, tensor_in(output)))
-    return part.register_forward_pre_hook(
-        lambda m, args, kwargs: note(site, input_of(m, args, kwargs)), with_kwargs=True
-    )
+
+    def before(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        found = input_of(module, args, kwargs, site.argument)
+        note(site, None if found is None else found[1])
+
+    return part.register_forward_pre_hook(before, with_kwargs=True)
 
 
 def _fault(site: Site, tensors: list[Tensor | None], batch: int) -> str:

@@ -197,12 +197,13 @@ def test_it_crosses_a_process_boundary_by_its_place(
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 def test_a_forked_child_opens_connections_of_its_own(store: Store) -> None:
     store.add(reading(1.0))
+    parents = store._engine.pool
     child = os.fork()
     if child == 0:
         code = 1
         try:
             store.add(reading(2.0))
-            code = 0
+            code = int(store._engine.pool is parents)
         finally:
             os._exit(code)
     assert os.waitpid(child, 0)[1] == 0

@@ -187,6 +187,8 @@ def test_the_dataset_can_be_written_and_read(store: Store) -> None:
 
 
 def test_the_store_is_opened_without_torch_or_xarray() -> None:
-    code = "import sys, gnomon.lab.store, gnomon.lab.store.query; print({'torch', 'xarray', 'pandas'} & set(sys.modules))"
+    code = (
+        "import sys, gnomon.lab.store, gnomon.lab.store.query; print({'torch', 'xarray', 'pandas'} & set(sys.modules))"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"

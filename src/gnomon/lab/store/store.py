@@ -65,12 +65,12 @@ class Store:
 
     @classmethod
     def open(cls, location: str | Path | None = None, *, create: bool = True) -> Self:
-        """The store at ``location``, made there if it is not and ``create`` is true.
+        """The store at ``location``, to write to it (and made there if it is not), or only to read.
 
         Parameters
         ----------
-        location : directory or ``sqlite:///PATH``; ``None`` means ``$GNOMON_STORE``, or ``./.gnomon``. In a place
-            that cannot be written, a store that is there can still be read.
+        location : directory or ``sqlite:///PATH``; ``None`` means ``$GNOMON_STORE``, or ``./.gnomon``.
+        create : whether it is to be written. If false, nothing is made, and a place that may only be read will do.
 
         Raises
         ------
@@ -87,8 +87,8 @@ class Store:
             if create:
                 directory.mkdir(parents=True, exist_ok=True)
             writable = os.access(directory, os.W_OK) and (not database.exists() or os.access(database, os.W_OK))
-            if not writable and not database.is_file():
-                raise PermissionError(13, "not writable")
+        if create and not writable:
+            raise _cannot_be_written(database)
         store = cls(database, read_only=not writable)
         try:
             store._prepare()
@@ -297,9 +297,7 @@ class Store:
 
     def _check_writable(self) -> None:
         if self.read_only:
-            raise GnomonError(
-                f"store {self.database.parent} cannot be written", mend="choose another with --store or $GNOMON_STORE"
-            )
+            raise _cannot_be_written(self.database)
 
     def _read(self, work: Callable[[Connection], T]) -> T:
         return self._attempt(work)
@@ -328,6 +326,12 @@ class Store:
 
 
 _COUNTED = (schema.measurements, schema.certificates, schema.runs)
+
+
+def _cannot_be_written(database: Path) -> GnomonError:
+    return GnomonError(
+        f"store {database.parent} cannot be written", mend="choose another with --store or $GNOMON_STORE"
+    )
 
 
 def _several(choice: str | Collection[str]) -> list[str]:

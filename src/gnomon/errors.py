@@ -34,7 +34,7 @@ class UnknownNameError(GnomonError):
     """
 
     def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
-        names = sorted(known)
+        names = sorted(set(known))
         near = difflib.get_close_matches(name, names, n=3, cutoff=0.4) or [k for k in names if name and name in k][:3]
         if near:
             mend = f"did you mean {' or '.join(repr(n) for n in near)}?"

@@ -9,6 +9,7 @@ import typer
 
 from gnomon.cli.options import (
     AsJson,
+    Cluster,
     Column,
     DataPath,
     Device,
@@ -19,6 +20,7 @@ from gnomon.cli.options import (
     Sites,
     StorePath,
     SubjectPath,
+    TextUnit,
     open_data,
     open_subject,
     print_json,
@@ -37,6 +39,8 @@ def examine(
     sites: Sites = None,
     column: Column = None,
     label: Label = None,
+    cluster: Cluster = None,
+    unit: TextUnit = "line",
     overlong: Overlong = "error",
     examples: Examples = None,
     budget: Annotated[str, typer.Option("--budget", help="Time to spend, e.g. 40s or 10m.")] = "40s",
@@ -53,7 +57,8 @@ def examine(
 
     limit = Budget(seconds=seconds(budget), examples=examples)
     measured = open_subject(subject, device)
-    given = open_data(data, measured, column=column, label=label, overlong=overlong)
+    how = {"column": column, "label": label, "cluster": cluster, "unit": unit, "overlong": overlong}
+    given = open_data(data, measured, seed=seed, **how)
     with Store.open(store) as kept, progress_bar("examining") as progress:
         examination, page = run(
             measured, given, out, sites=split(sites), budget=limit, seed=seed, store=kept, progress=progress

@@ -9,6 +9,7 @@ import typer
 
 from gnomon.cli.options import (
     AsJson,
+    Cluster,
     Column,
     DataPath,
     Device,
@@ -20,6 +21,7 @@ from gnomon.cli.options import (
     Sites,
     StorePath,
     SubjectPath,
+    TextUnit,
     open_data,
     open_subject,
     print_json,
@@ -41,6 +43,8 @@ def measure(
     data: DataPath = None,
     column: Column = None,
     label: Label = None,
+    cluster: Cluster = None,
+    unit: TextUnit = "line",
     overlong: Overlong = "error",
     examples: Examples = None,
     budget: Annotated[str | None, typer.Option("--budget", help="Time to spend, e.g. 30s.")] = None,
@@ -63,7 +67,8 @@ def measure(
     check_names(wanted)
     limit = Budget(seconds=None if budget is None else seconds(budget), examples=examples)
     measured = open_subject(subject, device)
-    given = open_data(data, measured, column=column, label=label, overlong=overlong)
+    how = {"column": column, "label": label, "cluster": cluster, "unit": unit, "overlong": overlong}
+    given = open_data(data, measured, seed=seed, **how)
     with Store.open(store) as kept, progress_bar("measuring") as progress:
         session = run(
             measured, wanted, data=given, sites=split(sites), budget=limit, seed=seed, sink=kept, progress=progress

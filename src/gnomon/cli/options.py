@@ -6,7 +6,7 @@ import json
 import re
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -19,12 +19,17 @@ _DURATION = re.compile(r"^(\d+(?:\.\d+)?)\s*(ms|s|m|h)?$")
 _SECONDS = {"ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 SubjectPath = Annotated[
-    str, typer.Argument(metavar="SUBJECT", help="Hugging Face directory or hub id, or an organism.")
+    str, typer.Argument(help="Hugging Face directory or hub id, or an organism.")
 ]
 DataPath = Annotated[Path | None, typer.Option("--data", help="Text, JSONL, CSV, arrays or a saved data set.")]
 Column = Annotated[str | None, typer.Option("--column", help="Column or field that holds the text.")]
 Label = Annotated[str | None, typer.Option("--label", help="Column or field that holds the label.")]
-Overlong = Annotated[str, typer.Option("--overlong", help="Texts longer than the context: error, truncate or split.")]
+Overlong = Annotated[
+    Literal["error", "truncate", "split"],
+    typer.Option("--overlong", help="Texts longer than the context: error, truncate or split."),
+]
+Cluster = Annotated[str | None, typer.Option("--cluster", help="Column that groups dependent texts.")]
+TextUnit = Annotated[Literal["line", "file"], typer.Option("--unit", help="Whether a line or the file is one text.")]
 Examples = Annotated[int | None, typer.Option("--examples", min=1, help="Use at most so many examples.")]
 Seed = Annotated[int, typer.Option("--seed", help="Seed of all randomness.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout and nothing else.")]
@@ -63,15 +68,13 @@ def open_subject(path: str, device: str) -> Subject:
     return load(path, device=device)
 
 
-def open_data(
-    path: Path | None, subject: Subject, *, column: str | None, label: str | None, overlong: str
-) -> Data | None:
-    """The data at ``path``; the subject's own where no path is given."""
+def open_data(path: Path | None, subject: Subject, **how: Any) -> Data | None:
+    """The data at ``path``, read as ``how`` says (see `gnomon.load_data`); the subject's own without a path."""
     if path is None:
         return subject.data
     from gnomon.subjects import load_data
 
-    return load_data(path, subject, column=column, label=label, overlong=overlong)
+    return load_data(path, subject, **how)
 
 
 def print_json(document: Any) -> None:

@@ -6,19 +6,20 @@ import sys
 from collections.abc import Sequence
 from typing import Annotated
 
-import click
 import typer
 
 from gnomon.cli import calibrate, doctor, examine, measure, organism, quantities
 from gnomon.errors import GnomonError
 
 BAD_INPUT = 2
+# typer turns Ctrl-C into this exit code, and carries click's base class of usage errors under a private name
+_INTERRUPTED = 130
+_UsageError: type[Exception] = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")
 
 app = typer.Typer(
     name="gnomon",
     help="A physics laboratory for neural networks.",
     epilog="Exit codes: 0 yes or done · 1 the answer is no · 2 bad input · 3 insufficient evidence.",
-    no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
@@ -46,13 +47,16 @@ app.add_typer(organism.app, name="organism")
 def run(arguments: Sequence[str]) -> int:
     """Run one command line; the exit code. Errors are one line on stderr (a traceback with ``--debug``)."""
     debug = "--debug" in arguments
+    line = [a for a in arguments if a != "--debug"] or ["--help"]
     try:
-        code = app(args=[a for a in arguments if a != "--debug"], standalone_mode=False)
-    except (GnomonError, click.ClickException, OSError, KeyboardInterrupt, click.Abort, MemoryError) as error:
+        code = app(args=line, standalone_mode=False)
+        if code == _INTERRUPTED:
+            raise KeyboardInterrupt
+    except (GnomonError, _UsageError, OSError, KeyboardInterrupt, MemoryError) as error:
         if debug:
             raise
-        line, code = _explain(error)
-        sys.stderr.write(f"gnomon: {line}\n")
+        explanation, code = _explain(error)
+        sys.stderr.write(f"gnomon: {explanation}\n")
     return code if isinstance(code, int) else 0
 
 
@@ -64,10 +68,9 @@ def main() -> None:
 def _explain(error: BaseException) -> tuple[str, int]:
     if isinstance(error, GnomonError):
         return str(error), error.exit_code
-    if isinstance(error, click.exceptions.NoArgsIsHelpError):
-        return error.format_message(), BAD_INPUT
-    if isinstance(error, click.ClickException):
-        return " ".join(error.format_message().split()), BAD_INPUT
+    if isinstance(error, _UsageError):
+        message = error.format_message()  # type: ignore[attr-defined]
+        return " ".join(message.split()), BAD_INPUT
     if isinstance(error, OSError):
         return f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}", BAD_INPUT
     if isinstance(error, MemoryError):

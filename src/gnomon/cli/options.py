@@ -18,9 +18,7 @@ if TYPE_CHECKING:
 _DURATION = re.compile(r"^(\d+(?:\.\d+)?)\s*(ms|s|m|h)?$")
 _SECONDS = {"ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
 
-SubjectPath = Annotated[
-    str, typer.Argument(help="Hugging Face directory or hub id, or an organism.")
-]
+SubjectPath = Annotated[str, typer.Argument(help="Hugging Face directory or hub id, or an organism.")]
 DataPath = Annotated[Path | None, typer.Option("--data", help="Text, JSONL, CSV, arrays or a saved data set.")]
 Column = Annotated[str | None, typer.Option("--column", help="Column or field that holds the text.")]
 Label = Annotated[str | None, typer.Option("--label", help="Column or field that holds the label.")]

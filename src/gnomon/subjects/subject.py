@@ -82,7 +82,7 @@ class Subject:
         checked = verify(module, resolution.sites, batch, self.name)
         self.widths: Mapping[str, int] = checked.widths
         self.overwritten: set[str] = set(checked.overwritten)
-        self._not_linear = checked.not_linear
+        self._not_linear, self._folded = checked.not_linear, checked.folded
 
     @property
     def device(self) -> torch.device:
@@ -144,4 +144,4 @@ class Subject:
 
         They can be read like sites, but nothing is known about whether the network reaches each of them once.
         """
-        return layers(self.module, self.matrices())
+        return layers(self.module, self.matrices(), self._folded)

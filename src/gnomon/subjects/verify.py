@@ -22,11 +22,12 @@ _CURVED = ("aten::exp", "aten::log", "aten::softplus", "aten::sigmoid", "aten::t
 
 @dataclass(frozen=True)
 class Verified:
-    """What the tiny run showed."""
+    """What the tiny run showed: ``folded`` are the modules whose output has batch and positions in one axis."""
 
     widths: Mapping[str, int] = field(default_factory=dict)
     overwritten: frozenset[str] = frozenset()
     not_linear: frozenset[str] = frozenset()
+    folded: frozenset[str] = frozenset()
 
 
 def verify(module: nn.Module, sites: Sequence[Site], batch: Batch | None, name: str) -> Verified:
@@ -47,10 +48,14 @@ def verify(module: nn.Module, sites: Sequence[Site], batch: Batch | None, name: 
         if tensor is not None:
             versions[site.name] = tensor._version
 
+    folded: set[str] = set()
     curved = _CurvedParameters(module)
     with contextlib.ExitStack() as stack:
         for site in sites:
             stack.callback(_reader(module.get_submodule(site.module), site, note).remove)
+        for path, part in module.named_modules():
+            if not any(True for _ in part.children()):
+                stack.callback(part.register_forward_hook(_folding(path, batch, folded)).remove)
         stack.enter_context(curved)
         run_probe(module, batch)
     faults = {s.name: _fault(s, seen[s.name], len(batch)) for s in sites}
@@ -66,6 +71,7 @@ def verify(module: nn.Module, sites: Sequence[Site], batch: Batch | None, name: 
         widths={s.name: s.rows(tensors[s.name]).shape[-1] for s in sites},
         overwritten=frozenset(n for n, t in tensors.items() if t._version != versions[n]),
         not_linear=frozenset(curved.names),
+        folded=frozenset(folded),
     )
 
 
@@ -78,6 +84,17 @@ def _reader(part: nn.Module, site: Site, note: Callable[[Site, Tensor | None], N
         note(site, None if found is None else found[1])
 
     return part.register_forward_pre_hook(before, with_kwargs=True)
+
+
+def _folding(path: str, batch: Batch, folded: set[str]) -> Callable[..., None]:
+    shapes = [tuple(t.shape[:2]) for t in (*batch.args, *batch.kwargs.values()) if t.ndim > 1]
+
+    def note(_module: nn.Module, _args: Any, output: Any) -> None:
+        tensor = tensor_in(output)
+        if tensor is not None and tensor.ndim == 2 and any(len(tensor) == b * n > b for b, n in shapes):
+            folded.add(path)
+
+    return note
 
 
 def _fault(site: Site, tensors: list[Tensor | None], batch: int) -> str:

@@ -53,8 +53,11 @@ def matrices(module: nn.Module, sites: Sequence[Site], not_linear: frozenset[str
     return labelled
 
 
-def layers(module: nn.Module, found: Sequence[WeightMatrix]) -> dict[str, Site]:
-    """The output of each layer that multiplies its input, or patches of it, by one of ``found``; by its label."""
+def layers(module: nn.Module, found: Sequence[WeightMatrix], folded: frozenset[str]) -> dict[str, Site]:
+    """The output of each layer that multiplies its input, or patches of it, by one of ``found``; by its label.
+
+    ``folded`` are the modules known to have batch and positions in one axis.
+    """
     parts = dict(module.named_modules())
     out = {}
     for matrix in found:
@@ -62,7 +65,7 @@ def layers(module: nn.Module, found: Sequence[WeightMatrix]) -> dict[str, Site]:
         part = parts.get(path)
         plain = isinstance(part, _ConvNd) and part.groups == 1 and not isinstance(part, _ConvTransposeNd)
         if part is not None and (plain or isinstance(part, nn.Linear) or _is_input_major(part)):
-            out[matrix.site] = Site(matrix.site, path, feature_axis=1 if plain else -1)
+            out[matrix.site] = Site(matrix.site, path, feature_axis=1 if plain else -1, folded=path in folded)
     return out
 
 

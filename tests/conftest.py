@@ -6,8 +6,13 @@ from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import HealthCheck, settings
 
 torch.set_num_threads(1)
+
+# The same examples in every run, and no verdict by the clock of a busy machine.
+settings.register_profile("gnomon", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("gnomon")
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 

@@ -37,7 +37,7 @@ def store(tmp_path: Path) -> Store:
         yield opened  # type: ignore[misc]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(found=st.lists(measurements(), max_size=3))
 def test_what_is_read_equals_what_was_written(
     found: list[Measurement], tmp_path_factory: pytest.TempPathFactory

@@ -31,7 +31,7 @@ def doctor(store: StorePath = None, as_json: AsJson = False) -> int:
         rows += [("instruments", str(found["instruments"]))]
         rows += [(f"store {key}", str(value)) for key, value in found["store"].items()]
         rows += [("PROBLEM", problem) for problem in problems]
-        print_table("healthy" if not problems else "not healthy", ("", ""), rows)
+    print_table("healthy" if not problems else "not healthy", ("what", "state"), rows)
     return 1 if problems else 0
 
 
@@ -62,10 +62,13 @@ def _instruments(problems: list[str]) -> int:
 
 
 def _store(location: str | None, problems: list[str]) -> dict[str, Any]:
-    from gnomon.lab.store import Store
+    from gnomon.lab.store import Store, database_of
 
     try:
-        with Store.open(location) as store:
+        database = database_of(location)
+        if not database.exists():
+            return {"path": str(database.parent), "rows": "none yet"}
+        with Store.open(location, create=False) as store:
             health = store.health()
     except GnomonError as error:
         problems.append(str(error))

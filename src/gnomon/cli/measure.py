@@ -62,17 +62,21 @@ def measure(
     from gnomon.estimators import Budget
     from gnomon.lab.measuring import check_names
     from gnomon.lab.measuring import measure as run
-    from gnomon.lab.store import Store
+    from gnomon.lab.store import Store, recording
 
     check_names(wanted)
     limit = Budget(seconds=None if budget is None else seconds(budget), examples=examples)
     measured = open_subject(subject, device)
     how = {"column": column, "label": label, "cluster": cluster, "unit": unit, "overlong": overlong}
     given = open_data(data, measured, seed=seed, **how)
-    with Store.open(store) as kept, progress_bar("measuring") as progress:
-        session = run(
-            measured, wanted, data=given, sites=split(sites), budget=limit, seed=seed, sink=kept, progress=progress
-        )
+    places = split(sites)
+    spec = {"quantities": wanted, "sites": places, "seed": seed, "data": None if data is None else str(data)}
+    with (
+        Store.open(store) as kept,
+        recording(kept, "measure", subject=measured.name, spec=spec) as sink,
+        progress_bar("measuring") as progress,
+    ):
+        session = run(measured, wanted, data=given, sites=places, budget=limit, seed=seed, sink=sink, progress=progress)
     if as_json:
         print_json({"measurements": [m.to_json() for m in session.measurements]})
     else:

@@ -49,7 +49,6 @@ def modular_addition(
         organism = train(spec, observe=observer, progress=lambda done, total: progress("training", done, total))
         out.mkdir(parents=True, exist_ok=True)
         organism.save(out / "organism.safetensors")
-        kept.add(observer.measurements)
         examination, page = examine(
             organism.subject(),
             None,

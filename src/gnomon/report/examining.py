@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
 from gnomon.estimators import Budget
 from gnomon.lab.measuring import Progress, measure
-from gnomon.lab.store import Store
+from gnomon.lab.store import Store, recording
 from gnomon.measurement import Measurement
 from gnomon.measurement.provenance import code_version
 from gnomon.report.content import CalibrationRow, Examination, SubjectFacts
@@ -35,7 +36,13 @@ def examine(
     """
     started = time.perf_counter()
     data = data if data is not None else subject.data
-    session = measure(subject, data=data, sites=sites, budget=budget, seed=seed, sink=store, progress=progress)
+    with contextlib.ExitStack() as stack:
+        sink = None
+        if store is not None:
+            spec = {"sites": list(sites), "seed": seed, "data": "" if data is None else data.description}
+            sink = stack.enter_context(recording(store, "examine", subject=subject.name, spec=spec))
+            sink.add(history)
+        session = measure(subject, data=data, sites=sites, budget=budget, seed=seed, sink=sink, progress=progress)
     examination = Examination(
         title=f"{subject.name}: examination",
         subject=_facts(subject, data, session.examples, session.positions),

@@ -1,7 +1,9 @@
 """The store of measurements, certificates and runs."""
 
 from gnomon.lab.certificate import Certificate
+from gnomon.lab.store.engine import database_of
+from gnomon.lab.store.recording import Recording, recording
 from gnomon.lab.store.run import Run
 from gnomon.lab.store.store import Store
 
-__all__ = ["Certificate", "Run", "Store"]
+__all__ = ["Certificate", "Recording", "Run", "Store", "database_of", "recording"]

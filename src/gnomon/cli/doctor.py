@@ -31,7 +31,7 @@ def doctor(store: StorePath = None, as_json: AsJson = False) -> int:
         rows += [("instruments", str(found["instruments"]))]
         rows += [(f"store {key}", str(value)) for key, value in found["store"].items()]
         rows += [("PROBLEM", problem) for problem in problems]
-    print_table("healthy" if not problems else "not healthy", ("what", "state"), rows)
+        print_table("healthy" if not problems else "not healthy", ("what", "state"), rows)
     return 1 if problems else 0
 
 

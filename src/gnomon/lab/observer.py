@@ -9,8 +9,8 @@ from dataclasses import replace
 import numpy as np
 
 from gnomon.errors import GnomonError
-from gnomon.estimators import Budget, estimators, estimators_of
-from gnomon.lab.measuring import measure
+from gnomon.estimators import Budget, estimators
+from gnomon.lab.measuring import estimators_named, measure
 from gnomon.measurement import Measurement
 from gnomon.subjects import Data, Subject
 
@@ -110,5 +110,4 @@ class Observer:
 
 def _reads_weights_only(name: str) -> bool:
     known = estimators()
-    chosen = [known[name]] if name in known else estimators_of(name)
-    return not any(e.needs - {"weights"} for e in chosen)
+    return not any(known[e].needs - {"weights"} for e in estimators_named([name]))

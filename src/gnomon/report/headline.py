@@ -92,7 +92,7 @@ def _loss(found: Readings, marks: Marks) -> Card | None:
     text = "mean surprise at what comes next"
     if perplexity is not None:
         choices = reading(_number(perplexity), perplexity.uncertainty)
-        text = f"as uncertain as a fair choice between {choices.value} tokens (perplexity {choices})"
+        text = f"as uncertain as a fair choice between {choices.value} outcomes (perplexity {choices})"
     return _card(loss, text, marks)
 
 
@@ -101,7 +101,7 @@ def _accuracy_words(value: float) -> str:
 
 
 def _calibration_words(value: float) -> str:
-    return f"stated probabilities are off by {plain(100 * value, 2)} percentage points on average"
+    return f"stated probabilities are off by {plain(100 * value, 2)} percentage points (root mean square)"
 
 
 def _dimension(found: Readings, marks: Marks, order: Sequence[str]) -> Card | None:

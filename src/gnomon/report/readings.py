@@ -55,14 +55,19 @@ class Column:
     title: str
     symbol: str
     unit: str
+    said: str
     mark: Mark
 
 
 @dataclass(frozen=True)
 class Wide:
-    """Places down, quantities across; a missing cell is ``None``."""
+    """Places down, quantities across; a missing cell is ``None``.
+
+    ``level`` is that of all the intervals; ``said`` of a column is the uncertainty that all its cells share.
+    """
 
     caption: str
+    level: str
     columns: tuple[Column, ...]
     rows: tuple[tuple[str, tuple[Row | None, ...]], ...]
 
@@ -161,10 +166,18 @@ def _wide(caption: str, members: Sequence[Measurement], marks: Marks, order: Seq
         for m in group:
             key = (quantity, m.estimator)
             title = words(quantity).title + (f" ({m.estimator})" if several else "")
-            columns.setdefault(key, Column(quantity, title, m.symbol, unit_text(m), marks[m.estimator, quantity]))
             cells[m.site or "", key] = row(m, marks)
+            said = _said_by_all([o for o in group if o.estimator == m.estimator])
+            columns[key] = Column(quantity, title, m.symbol, unit_text(m), said, marks[m.estimator, quantity])
     known = {site: i for i, site in enumerate(order)}
     sites = list(dict.fromkeys(m.site or "" for group in ordered.values() for m in group))
     sites.sort(key=lambda s: known.get(s.partition(":")[0], len(known)))
     rows = tuple((site, tuple(cells.get((site, key)) for key in columns)) for site in sites)
-    return Wide(caption, tuple(columns.values()), rows)
+    levels = sorted({cell.level for cell in cells.values() if cell.level})
+    return Wide(caption, " and ".join(levels), tuple(columns.values()), rows)
+
+
+def _said_by_all(column: Sequence[Measurement]) -> str:
+    """``exact`` or ``uncertainty unknown`` where that holds for every reading of a column."""
+    spreads = {found.spread for m in column if (found := read(m)) is not None}
+    return next(iter(spreads)) if len(spreads) == 1 and spreads <= {"exact", "uncertainty unknown"} else ""

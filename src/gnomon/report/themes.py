@@ -48,15 +48,18 @@ THEMES = (
 _WORDS = {
     "nll": Words("Negative log-likelihood", "predictions", "Mean surprise at what comes next; lower is better."),
     "perplexity": Words(
-        "Perplexity", "predictions", "As uncertain as a fair choice between this many equally likely tokens."
+        "Perplexity", "predictions", "As uncertain as a fair choice between this many equally likely outcomes."
     ),
     "accuracy": Words("Accuracy", "predictions", "Share of predictions whose most likely guess is right."),
     "predictive_entropy": Words(
         "Predictive entropy", "predictions", "How uncertain the network itself says it is; above the loss it is humble."
     ),
     "calibration_error": Words(
-        "Calibration error", "predictions", "How far stated probabilities lie from observed frequencies."
+        "Calibration error",
+        "predictions",
+        "How far stated probabilities lie from observed frequencies, as a root mean square.",
     ),
+    "squared_error": Words("Squared error", "predictions", "Mean squared distance from the target; lower is better."),
     "participation_ratio": Words(
         "Participation ratio", "geometry", "How many directions share the variance of the activations evenly."
     ),
@@ -83,6 +86,9 @@ _WORDS = {
     ),
     "agop_effective_dimension": Words(
         "AGOP effective dimension", "features", "How many directions the output responds to, on average over contexts."
+    ),
+    "agop_directions": Words(
+        "AGOP directions", "features", "The directions in activation space that the output responds to most."
     ),
     "local_relevant_dimension": Words(
         "Local relevant dimension",

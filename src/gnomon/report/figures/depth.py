@@ -24,6 +24,7 @@ from gnomon.report.figures.figure import (
 from gnomon.report.figures.rows import alternative, method, scalar_row
 from gnomon.report.places import OUTPUT, depth
 
+_NARROW = 14  # stages that fit in one column of the page
 _FEW = 4  # curves up to which bands and lines stay clear of each other
 
 
@@ -79,7 +80,7 @@ def _figure(
     laid = depth((m.site or "" for m in measurements), order)
     rows = [scalar_row(m, stage=laid.places[m.site or ""].stage, series=series(m)) for m in measurements]
     rows.sort(key=lambda row: laid.stages.index(row["stage"]))
-    width = WIDTH if len(names) > 4 or len(laid.stages) > 14 else HALF_WIDTH
+    wide = len(laid.stages) > _NARROW
     y = Vertical.of(rows, axis, str(measurements[0].unit))
     chart = _layers(rows, laid.stages, names, laid.in_blocks, y)
     return Figure(
@@ -87,8 +88,9 @@ def _figure(
         title=title,
         caption=f"{reads} {method(measurements)}".strip(),
         alt=alternative(title, measurements),
-        spec=finished(chart, rows, title=title, width=width),
+        spec=finished(chart, rows, title=title, width=WIDTH if wide else HALF_WIDTH),
         quantities=tuple(dict.fromkeys(m.quantity for m in measurements)),
+        wide=wide,
     )
 
 
@@ -98,9 +100,8 @@ def _layers(
     longest = max(map(len, stages))
     x = alt.X(
         "stage:O",
-        sort=list(stages),
         axis=alt.Axis(title="block" if in_blocks else "site", labelAngle=0 if longest <= 6 else -35),
-        scale=alt.Scale(padding=0.25),
+        scale=alt.Scale(domain=list(stages), padding=0.25),
     )
     common: dict[str, Any] = {"x": x}
     colour: Any = alt.value(SERIES[0])

@@ -71,9 +71,8 @@ def _boxes(stages: list[str], in_blocks: bool, title: str, unit: str) -> alt.Lay
     longest = max(map(len, stages))
     x = alt.X(
         "stage:O",
-        sort=stages,
         axis=alt.Axis(title="block" if in_blocks else "site", labelAngle=0 if longest <= 6 else -35),
-        scale=alt.Scale(padding=0.3),
+        scale=alt.Scale(domain=stages, padding=0.3),
     )
     fields = ("site", "q5", "q25", "q50", "q75", "q95")
     tooltip = [

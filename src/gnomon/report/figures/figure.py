@@ -17,11 +17,11 @@ from gnomon.report.numbers import superscripts
 INK = "#20262d"
 MUTED = "#59626d"
 GRID = "#e4e7eb"
-SERIES = ("#0072b2", "#d55e00", "#009e73", "#a8509f", "#8a7a12", "#3a93c9", "#b5495b", "#6f7782")
+SERIES = ("#0072b2", "#d55e00", "#009e73", "#6a1fb0", "#7a3318", "#8d7fe6", "#4f5a66", "#b02a78")
 SHAPES = ("circle", "square", "triangle-up", "diamond", "triangle-down", "cross", "triangle-right", "triangle-left")
 # From input to output.
 DEPTH_RAMP = ("#2f6fb7", "#2a8f93", "#5d8b3a", "#a17c1b", "#cf5f2e", "#c8476f")
-WIDTH, HEIGHT = 620, 270
+WIDTH, HEIGHT = 860, 270
 HALF_WIDTH = 400
 # The title of a vertical axis stands upright above it: it is read without turning the head and costs no width.
 VALUE_TITLE: dict[str, Any] = {
@@ -33,6 +33,7 @@ VALUE_TITLE: dict[str, Any] = {
 }
 _DATA = "readings"
 _LINEAR_UP_TO = 50.0
+_SEPARATORS = re.compile(r"[\u2028\u2029\x00-\x1f]")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +48,7 @@ class Figure:
     alt : the same in words, with the numbers, for those who cannot see it.
     spec : Vega-Lite specification.
     quantities : names of the quantities in it; the first decides where it is shown.
+    wide : whether it takes the whole width of the page instead of one of two columns.
     square : whether the plot keeps its proportions when the page narrows.
     """
 
@@ -56,6 +58,7 @@ class Figure:
     alt: str
     spec: Mapping[str, Any]
     quantities: tuple[str, ...]
+    wide: bool = False
     square: bool = False
 
 
@@ -81,7 +84,17 @@ def finished(
         width=width, height=height, title=alt.TitleParams(title, anchor="start", frame="bounds", offset=14)
     )
     spec: dict[str, Any] = sized.configure(**_CONFIG).to_dict(validate=False)  # the tests validate
-    return {**spec, "data": {"values": list(rows)}}
+    written: dict[str, Any] = _on_one_line({**spec, "data": {"values": list(rows)}})
+    return written
+
+
+def _on_one_line(value: Any) -> Any:
+    """``value`` without line separators: Vega's expressions, which quote names, cannot hold them."""
+    if isinstance(value, str):
+        return _SEPARATORS.sub(" ", value)
+    if isinstance(value, dict):
+        return {_on_one_line(k): _on_one_line(v) for k, v in value.items()}
+    return [_on_one_line(v) for v in value] if isinstance(value, list) else value
 
 
 def axis_title(title: str, unit: str) -> str:
@@ -127,6 +140,7 @@ def with_intervals(rows: Sequence[Mapping[str, Any]]) -> bool:
 
 _FONT = "Helvetica, Arial, sans-serif"
 _CONFIG: dict[str, Any] = {
+    "aria": False,  # the page describes each figure as a whole
     "background": "#ffffff",
     "font": _FONT,
     "padding": 4,

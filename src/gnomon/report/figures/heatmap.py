@@ -51,10 +51,10 @@ def _tiles(rows: list[dict[str, Any]], sites: list[str], legend: str) -> alt.Lay
     bounded = not values or (min(values) >= 0 and max(values) <= 1)
     scale = alt.Scale(scheme="viridis", domain=[0, 1] if bounded else alt.Undefined)
     axis = alt.Axis(title=None, domain=False, ticks=False, grid=False, labelLimit=130, labelOverlap="greedy")
-    x = alt.X("other:O", sort=sites, scale=alt.Scale(domain=sites), axis=alt.Axis(**axis.to_dict(), labelAngle=-45))
-    y = alt.Y("one:O", sort=sites, scale=alt.Scale(domain=sites), axis=axis)
+    x = alt.X("other:O", scale=alt.Scale(domain=sites), axis=alt.Axis(**axis.to_dict(), labelAngle=-45))
+    y = alt.Y("one:O", scale=alt.Scale(domain=sites), axis=axis)
     base = chart_of_rows().encode(x=x, y=y)
-    gradient = alt.Legend(title=legend, orient="top", gradientLength=220, gradientThickness=10)
+    gradient = alt.Legend(title=legend, orient="top", titleLimit=400, gradientLength=220, gradientThickness=10)
     tile = base.mark_rect().encode(
         color=alt.Color("value:Q", scale=scale, legend=gradient),
         tooltip=[alt.Tooltip(f"{f}:N", title=f) for f in ("one", "other", "reading", "estimator")],

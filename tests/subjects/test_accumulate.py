@@ -153,5 +153,5 @@ def test_what_padding_holds_does_not_matter():
 
 def test_an_unknown_site_in_a_statistic():
     data = ArrayData(torch.randn(30, 5))
-    with pytest.raises(GnomonError, match="unknown site 'blocks.7'"):
+    with pytest.raises(GnomonError, match=r"unknown site 'blocks\.7'"):
         accumulate(Subject(MLP(), data=data), data, [RowSample("blocks.7")], Rng(0))

@@ -112,7 +112,7 @@ def test_what_is_there_already_is_not_overwritten(subject, tmp_path):
 
 
 def test_an_unknown_site_makes_no_file(subject, tmp_path):
-    with pytest.raises(GnomonError, match="unknown site 'blocks.9'"):
+    with pytest.raises(GnomonError, match=r"unknown site 'blocks\.9'"):
         stream_to_files(subject, texts(), ["blocks.9"], tmp_path / "a")
     assert everything(tmp_path) == []
 

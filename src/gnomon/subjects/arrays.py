@@ -74,11 +74,9 @@ def array_data(
 
 def _read(path: Path) -> _Arrays:
     try:
-        found = np.load(path, allow_pickle=False)
-        if isinstance(found, np.ndarray):
-            return {"inputs": found}
-        with found:
-            return {name: found[name] for name in found.files}
+        with path.open("rb") as file:
+            found = np.load(file, allow_pickle=False)
+            return {"inputs": found} if isinstance(found, np.ndarray) else {n: found[n] for n in found.files}
     except (OSError, ValueError, EOFError, zipfile.BadZipFile, KeyError) as error:
         if isinstance(error, ValueError) and "allow_pickle" in str(error):
             raise GnomonError(f"{path} holds Python objects", mend="save numbers of one dtype") from error
@@ -111,6 +109,4 @@ def _check_fit(data: ArrayData, subject: Subject) -> None:
     if isinstance(subject.loss, CrossEntropy) and data.targets is not None and classes is not None:
         low, high = int(data.targets.min()), int(data.targets.max())
         if low < 0 or high >= classes:
-            raise GnomonError(
-                f"targets from {low} to {high} are no classes of {subject.name}", mend=f"it has {classes}"
-            )
+            raise GnomonError(f"targets {low} to {high} are no classes of {subject.name}", mend=f"it has {classes}")

@@ -155,15 +155,27 @@ def _classifier_loss(config: dict[str, Any]) -> Loss | None:
 
 
 def _model(kind: Any, checkpoint: Checkpoint, dtype: torch.dtype, *, trust_remote_code: bool) -> Any:
+    from huggingface_hub.errors import StrictDataclassError
+
     options = {"trust_remote_code": True} if trust_remote_code else {}
     try:
         with torch.random.fork_rng(devices=[]):  # weights that the checkpoint lacks are drawn, and then refused
             model, report = kind.from_pretrained(
-                checkpoint.directory, dtype=dtype, use_safetensors=True, output_loading_info=True, **options
+                checkpoint.directory,
+                dtype=dtype,
+                use_safetensors=True,
+                ignore_mismatched_sizes=True,  # they are refused below, by name
+                output_loading_info=True,
+                **options,
             )
-    except _LOADING_ERRORS as error:
-        reason = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
+    except (*_LOADING_ERRORS, StrictDataclassError) as error:
+        reason = " ".join(str(error).split())[:300] or type(error).__name__
         raise GnomonError(f"cannot load {checkpoint.name}: {reason}", mend="check its config.json") from error
+    for name, held, expected in sorted(report["mismatched_keys"]):
+        raise GnomonError(
+            f"{checkpoint.name}: weight {name!r} is {tuple(held)}, its config.json makes it {tuple(expected)}",
+            mend="mend the sizes in config.json",
+        )
     missing = sorted(report["missing_keys"])
     if missing:
         raise GnomonError(

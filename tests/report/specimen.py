@@ -87,7 +87,7 @@ QUANTITIES = {
         _quantity(
             "agop_effective_dimension", r"d_\mathrm{AGOP}", r"\left(\sum\lambda\right)^2 / \sum\lambda^2", "dimension"
         ),
-        _quantity("local_relevant_dimension", r"d_\mathrm{loc}", r"\unknowncommand{J(x)}", "dimension"),
+        _quantity("local_relevant_dimension", r"d_\mathrm{loc}", r"\unknowncommand{J(x)}", "dimension", "quantile"),
         _quantity("nfa_correlation", r"\rho", r"\rho(W^\top W, \mathrm{AGOP})"),
         _quantity("frobenius_norm", r"\lVert W \rVert_F", r"\sqrt{\sum_{ij} W_{ij}^2}", "weight"),
         _quantity("spectral_norm", r"\lVert W \rVert_2", r"\sigma_1(W)", "weight"),
@@ -219,12 +219,13 @@ def _features(rng: np.random.Generator) -> Iterator[Measurement]:
         effective = 9.5 - 1.3 * i
         yield _ok("agop_effective_dimension", effective, 0.4, site, estimator="agop")
         contexts = rng.gamma(6, (1.4 - 0.15 * i) / 2, 256) + 1
-        yield _ok(
-            "local_relevant_dimension",
-            float(contexts.mean()),
-            float(contexts.std() / 16),
-            site,
-            diagnostics={"quantiles": {str(q): float(np.quantile(contexts, q)) for q in (0.05, 0.25, 0.5, 0.75, 0.95)}},
+        quantiles = np.quantile(contexts, (0.1, 0.25, 0.5, 0.75, 0.9))
+        yield Measurement.ok(
+            QUANTITIES["local_relevant_dimension"],
+            quantiles,
+            Uncertainty.interval(quantiles - 0.2, quantiles + 0.25, covers={"data", "probe"}, systematic=0.05),
+            site=site,
+            estimator="local_relevant_dimension",
         )
         yield Measurement.ok(
             QUANTITIES["nfa_correlation"],

@@ -107,9 +107,19 @@ def test_a_plug_in_gets_figures_without_being_known(drawn: dict[str, Figure]) ->
 
 
 def test_contexts_are_shown_as_a_distribution(drawn: dict[str, Figure]) -> None:
-    stated = {m.site: m.diagnostics["quantiles"] for m in readings_of("local_relevant_dimension")}
-    for row in rows(drawn["local-relevant-dimension-distribution"]):
-        assert (row["q5"], row["q50"]) == (stated[str(row["site"])]["0.05"], stated[str(row["site"])]["0.5"])
+    measured = {m.site: m for m in readings_of("local_relevant_dimension")}
+    shown = rows(drawn["local-relevant-dimension"])
+    assert [row["site"] for row in shown] == [f"blocks.{i}" for i in range(specimen.BLOCKS)]
+    for row in shown:
+        m = measured[str(row["site"])]
+        assert [row[q] for q in ("q10", "q25", "q50", "q75", "q90")] == list(np.asarray(m.value))
+        assert (row["low"], row["high"]) == (np.asarray(m.uncertainty.low)[2], np.asarray(m.uncertainty.high)[2])
+
+
+def test_five_numbers_that_are_no_quantiles_are_a_spectrum() -> None:
+    five = [replace(m, quantity="agop_spectrum") for m in readings_of("local_relevant_dimension")]
+    (figure,) = figures(only(*five), specimen.QUANTITIES)
+    assert len(rows(figure)) == 5 * len(five)
 
 
 def test_step_zero_is_on_the_logarithmic_axis(drawn: dict[str, Figure]) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 from gnomon.measurement import Measurement
 from gnomon.report.certificates import Mark
 from gnomon.report.content import Examination
+from gnomon.report.figures.distribution import LEVELS
 from gnomon.report.figures.heatmap import PAIR
 from gnomon.report.numbers import Reading, plain, reading, seconds, unit_text
 from gnomon.report.places import OUTPUT, depth
@@ -46,7 +47,7 @@ def cards(examination: Examination, marks: Marks) -> list[Card]:
         lambda: _whole("calibration_error", found, marks, _calibration_words),
         lambda: _dimension(found, marks, order),
         lambda: _along("participation_ratio", found, marks, order),
-        lambda: _along("local_relevant_dimension", found, marks, order),
+        lambda: _contexts(examination, marks),
         lambda: _turn(found, marks, order),
         lambda: _matrices(examination, marks),
         lambda: _along("agop_effective_dimension", found, marks, order),
@@ -128,6 +129,31 @@ def _along(quantity: str, found: Readings, marks: Marks, order: Sequence[str]) -
     floor = reading(_number(lowest), lowest.uncertainty)
     text = f"at {highest.site}, the highest of {len(line)} sites; lowest at {lowest.site}: {floor}"
     return _card(highest, text, marks)
+
+
+def _contexts(examination: Examination, marks: Marks) -> Card | None:
+    """The median number of directions behind one prediction, where it is largest."""
+    read = [
+        (m, m.value)
+        for m in examination.measurements
+        if m.quantity == "local_relevant_dimension" and isinstance(m.value, np.ndarray) and len(m.value) == len(LEVELS)
+    ]
+    if not read:
+        return None
+    middle = LEVELS.index(0.5)
+    widest, quantiles = max(read, key=lambda pair: float(pair[1][middle]))
+    low, high = (
+        reading(float(quantiles[0]), widest.uncertainty, (0,)),
+        reading(float(quantiles[-1]), widest.uncertainty, (len(LEVELS) - 1,)),
+    )
+    return Card(
+        title=words(widest.quantity).title,
+        reading=reading(float(quantiles[middle]), widest.uncertainty, (middle,)),
+        unit=unit_text(widest),
+        words=f"directions behind a typical prediction at {widest.site}; {low.value} to {high.value} in most contexts",
+        mark=marks[widest.estimator, widest.quantity],
+        section=words(widest.quantity).theme,
+    )
 
 
 def _turn(found: Readings, marks: Marks, order: Sequence[str]) -> Card | None:

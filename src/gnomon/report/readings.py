@@ -122,7 +122,7 @@ def by_quantity(measurements: Sequence[Measurement], order: Sequence[str]) -> di
 
     def forward(m: Measurement) -> tuple[Any, ...]:
         site = (m.site or "").partition(":")[0]
-        return rank(m.quantity), known.get(site, len(known)), m.site or "", m.estimator
+        return rank(m.quantity), known.get(site, len(known))
 
     found: dict[str, list[Measurement]] = {}
     for m in sorted(measurements, key=forward):

@@ -56,15 +56,16 @@ def finite(value: float) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def method(measurements: Sequence[Measurement]) -> str:
-    """One sentence on who measured it and what the bands mean, for a caption."""
+def method(measurements: Sequence[Measurement], bands: str = "Bands and bars") -> str:
+    """Who measured it and what the intervals mean, for a caption; ``bands`` is how they are drawn."""
     names = sorted({m.estimator for m in measurements if m.estimator})
     levels = sorted({m.uncertainty.level for m in measurements if m.uncertainty.level is not None})
     covers = sorted({c for m in measurements for c in m.uncertainty.covers})
     sentences = [f"Measured by {', '.join(names)}."] if names else []
     if levels:
         stated = " and ".join(f"{level:.0%}".replace("%", " %") for level in levels)
-        sentences.append(f"Bands and bars: {stated} intervals over {' and '.join(covers)}.")
+        intervals = f"{bands}: {stated} intervals" if bands else f"Intervals: {stated},"
+        sentences.append(f"{intervals} over {' and '.join(covers)}.")
     read = [m for m in measurements if m.status == "ok"]
     if read and all(m.uncertainty.kind == "exact" for m in read):
         sentences.append("Exact functions of the weights: no error bars.")

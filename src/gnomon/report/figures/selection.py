@@ -69,6 +69,9 @@ def _of_one(
     readings: Sequence[Measurement], order: Sequence[str], title: str, definition: Quantity | None, *, scalars: bool
 ) -> list[Figure]:
     reads = words(readings[0].quantity).reads
+    spread = [m for m in readings if distribution.is_distribution(m, definition)]
+    if spread:
+        return [distribution.by_site(spread, order, title=title, reads=reads)]
     spectra = [m for m in readings if isinstance(m.value, np.ndarray) and m.value.ndim == 1 and m.value.size > 1]
     if spectra:
         axis = definition.axes[0] if definition is not None and definition.axes else "component"
@@ -82,13 +85,10 @@ def _of_one(
     label = _numeric_label(plain)
     if label:
         return [curves.over_label(plain, order, label=label, title=title, reads=reads)]
-    found = []
     sited = [m for m in plain if m.site is not None]
     if scalars and len({m.site for m in sited if m.status == "ok"}) > 1:
-        found.append(over_depth.by_site(sited, order, title=title, reads=reads))
-    if sum(distribution.quantiles_of(m) is not None for m in sited) > 1:
-        found.append(distribution.by_site(sited, order, title=title, reads=reads))
-    return found
+        return [over_depth.by_site(sited, order, title=title, reads=reads)]
+    return []
 
 
 def _intrinsic_dimensions(readings: Sequence[Measurement], order: Sequence[str]) -> list[Figure]:

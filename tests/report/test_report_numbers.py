@@ -82,7 +82,9 @@ def test_the_systematic_bound_stands_apart_and_is_rounded_up() -> None:
     assert str(reading(12.0, stderr(12.0, 0.5, systematic=0.41))) == "12.0 ± 0.5 ± 0.5 systematic"
     assert str(reading(12.0, stderr(12.0, 0.5, systematic=0.0))) == "12.0 ± 0.5"
     assert str(reading(12.0, stderr(12.0, 0.5, systematic=None))) == "12.0 ± 0.5"
-    assert str(reading(12.0, stderr(12.0, 0.5, systematic=0.0012))) == "12.0 ± 0.5 ± 0.002 systematic"
+    assert str(reading(12.0, stderr(12.0, 0.5, systematic=0.026))) == "12.0 ± 0.5 ± 0.03 systematic"
+    slight = reading(12.0, stderr(12.0, 0.5, systematic=0.0012))
+    assert (str(slight), slight.systematic) == ("12.0 ± 0.5", "± 0.002 systematic")
     assert str(reading(3.14159, Uncertainty.exact(systematic=0.002))) == "3.1416 ± 0.0020 systematic"
     assert str(reading(12.0, stderr(12.0, 0.5, systematic=math.inf))).endswith("± ∞ systematic")
 

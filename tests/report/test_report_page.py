@@ -28,6 +28,7 @@ from gnomon.report.content import Examination
 from gnomon.report.headline import MOST_CARDS, cards, introduction, trust
 from gnomon.report.numbers import read
 from gnomon.report.page import write_report
+from gnomon.report.readings import wide
 from gnomon.report.refusals import refusals
 
 HOSTILE = "</script><!-- <img src=x onerror=alert(1)>\"'&{{ 7*7 }}\u2028"
@@ -108,6 +109,41 @@ def test_refusals_are_told_once_with_reason_remedy_and_what_was_withheld(written
     assert "12,000 rows" in "".join(parsed.text)
 
 
+def test_reasons_that_differ_in_their_numbers_are_told_together() -> None:
+    nll = specimen.QUANTITIES["nll"]
+    refused = [
+        Measurement.insufficient(
+            nll, f"{n:,} rows of x2 see a factor of {f}", site=f"blocks.{i}", suffices={"rows": 2 * n}, estimator="e"
+        )
+        for i, (n, f) in enumerate(((1200, 3.5), (900, 3.5), (10000, 3.5)))
+    ]
+    (told,) = refusals(refused)
+    assert told.reason == "900 to 10,000 rows of x2 see a factor of 3.5"
+    assert told.suffices == "1,800 to 20,000 rows"
+    assert told.places == ("blocks.0", "blocks.1", "blocks.2")
+    other = Measurement.insufficient(nll, "no rows of x2 see a factor of 3.5", estimator="e")
+    assert len(refusals([*refused, other])) == 2
+
+
+def test_a_wide_table_holds_numbers_only() -> None:
+    spectrum, ratio = specimen.QUANTITIES["agop_spectrum"], specimen.QUANTITIES["participation_ratio"]
+    exact = Uncertainty.exact()
+    measured = [
+        Measurement.ok(spectrum, [2.0, 1.0], exact, site="embed", estimator="e"),
+        Measurement.insufficient(spectrum, "too few", site="blocks.0", estimator="e"),
+        Measurement.ok(ratio, 3.0, exact, site="blocks.0", estimator="e"),
+        Measurement.insufficient(ratio, "too few", site="embed", estimator="e"),
+        Measurement.ok(ratio, 4.0, exact, site="embed:weight", estimator="e"),
+    ]
+    by_site, by_matrix = wide(measured, marks(measured, {}), specimen.SITES)
+    assert [c.quantity for c in by_site.columns] == ["participation_ratio"]
+    assert [(place, cell.status) for place, (cell,) in by_site.rows if cell] == [
+        ("embed", "insufficient"),
+        ("blocks.0", "ok"),
+    ]
+    assert [place for place, _ in by_matrix.rows] == ["embed:weight"]
+
+
 def test_prices_of_what_was_left_out(parsed: Page) -> None:
     text = "".join(parsed.text)
     for words in ("hessian_spectrum", "5 min 40 s", "12,000", "1.0 GiB", "needs images", "Hessian trace"):
@@ -161,8 +197,8 @@ def test_the_headline_names_what_matters_most(written: Any) -> None:
     assert by_title["Matrices with spikes"].reading.value == f"{sum(m.value > 0 for m in spikes)} of 36"  # type: ignore[operator]
     first, second = introduction(examination)
     assert first == (
-        "stories260K has 260,032 parameters in 5 blocks. It was fed 200 examples (51,243 tokens) of "
-        "stories_sampled.txt, and scored by next-token cross-entropy."
+        "stories260K has 260,032 parameters in 5 blocks. It was fed stories_sampled.txt (200 examples, "
+        "51,243 tokens), and scored by the next token loss."
     )
     read_ok = sum(m.status == "ok" for m in examination.measurements)
     assert second.startswith(f"{read_ok} readings of 26 quantities were taken in 41.3 s; ")

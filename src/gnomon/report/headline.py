@@ -201,9 +201,9 @@ def introduction(examination: Examination) -> list[str]:
     shape = f" in {_count(blocks, 'block')}" if blocks else ""
     first = f"{subject.name} has {_count(subject.parameters, 'parameter')}{shape}."
     if subject.data:
-        tokens = f" ({_count(subject.tokens, 'token')})" if subject.tokens is not None else ""
-        scored = f", and scored by {subject.loss}" if subject.loss else ""
-        first += f" It was fed {_count(subject.examples, 'example')}{tokens} of {subject.data}{scored}."
+        tokens = f", {_count(subject.tokens, 'token')}" if subject.tokens is not None else ""
+        scored = f", and scored by the {subject.loss.replace('_', ' ')} loss" if subject.loss else ""
+        first += f" It was fed {subject.data} ({_count(subject.examples, 'example')}{tokens}){scored}."
     read = sum(m.status == "ok" for m in examination.measurements)
     total = len(examination.measurements)
     quantities = len({m.quantity for m in examination.measurements if m.status == "ok"})

@@ -20,6 +20,7 @@ _SMALLEST_PLAIN = 1e-3
 _LARGEST_WHOLE = 1e12
 # An interval whose two arms differ by less than this share is written with ±.
 _SYMMETRIC = 0.1
+_SLIGHT = 0.05
 
 
 @dataclass(frozen=True)
@@ -27,15 +28,22 @@ class Reading:
     """A scalar reading in parts.
 
     ``spread`` is ``± …``, ``[…, …]``, ``exact`` or ``uncertainty unknown``; ``systematic`` is ``""`` where the
-    method states no bound or a bound of zero.
+    method states no bound or a bound of zero. ``slight`` says that the systematic bound is below a twentieth of the
+    statistical half width, so that a summary may leave it out.
     """
 
     value: str
     spread: str
     systematic: str = ""
+    slight: bool = False
+
+    @property
+    def notable(self) -> str:
+        """The systematic bound, unless it is slight."""
+        return "" if self.slight else self.systematic
 
     def __str__(self) -> str:
-        return " ".join(part for part in (self.value, self.spread, self.systematic) if part)
+        return " ".join(part for part in (self.value, self.spread, self.notable) if part)
 
 
 def reading(value: float, uncertainty: Uncertainty, index: tuple[int, ...] = ()) -> Reading:
@@ -68,7 +76,8 @@ def reading(value: float, uncertainty: Uncertainty, index: tuple[int, ...] = ())
     symmetric = half > 0 and len(arms) == 2 and abs(arms[0] - arms[1]) <= 2 * _SYMMETRIC * half
     spread = f"± {fixed(arm, places)}" if symmetric else f"[{ends[0]}, {ends[1]}]"
     times = _times(power)
-    return Reading(shown + times, spread + times, _systematic(systematic, power, places))
+    slight = systematic < _SLIGHT * half
+    return Reading(shown + times, spread + times, _systematic(systematic, power, places), slight)
 
 
 def read(measurement: Measurement) -> Reading | None:
@@ -83,7 +92,7 @@ def read(measurement: Measurement) -> Reading | None:
     if value.size == 0:
         return Reading(f"{shape} values", "")
     first = reading(float(value.flat[0]), measurement.uncertainty, (0,) * value.ndim)
-    return Reading(f"{shape} values; first {first.value}", first.spread, first.systematic)
+    return Reading(f"{shape} values; first {first.value}", first.spread, first.systematic, first.slight)
 
 
 def value_text(measurement: Measurement) -> str:

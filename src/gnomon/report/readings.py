@@ -138,9 +138,9 @@ def wholes(measurements: Sequence[Measurement], marks: Marks) -> list[Row]:
 
 def wide(measurements: Sequence[Measurement], marks: Marks, order: Sequence[str]) -> list[Wide]:
     """Scalars by site, and apart from them scalars by weight matrix: places down, quantities across."""
-    plain_ones = [
-        m for m in measurements if m.site is not None and not m.labels and not isinstance(m.value, np.ndarray)
-    ]
+    numbers = {m.quantity for m in measurements if isinstance(m.value, float)}
+    scalars = [m for m in measurements if m.quantity in numbers and not isinstance(m.value, np.ndarray)]
+    plain_ones = [m for m in scalars if m.site is not None and not m.labels]
     kinds: tuple[tuple[str, Callable[[Measurement], bool]], ...] = (
         ("Readings by site", lambda m: not _of_matrix(m, order)),
         ("Readings by weight matrix", lambda m: _of_matrix(m, order)),

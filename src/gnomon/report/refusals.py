@@ -1,7 +1,9 @@
-"""What could not be measured, and what would suffice: equal reasons told once."""
+"""What could not be measured, and what would suffice: reasons that differ in their numbers alone are told once."""
 
 from __future__ import annotations
 
+import itertools
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -11,6 +13,8 @@ from gnomon.measurement import Measurement
 from gnomon.report.numbers import plain
 from gnomon.report.readings import place
 from gnomon.report.themes import rank, words
+
+_NUMBER = re.compile(r"(?<![\w.])\d[\d,]*(?:\.\d+)?(?![\w])")
 
 
 @dataclass(frozen=True)
@@ -28,24 +32,36 @@ class Refusal:
 
 
 def refusals(measurements: Sequence[Measurement]) -> list[Refusal]:
-    """The refused measurements, grouped by quantity, estimator, reason and what would suffice."""
+    """The refused measurements, grouped by quantity, estimator, and the words of the reason and of what suffices."""
     found: dict[tuple[str, ...], list[Measurement]] = {}
     for m in sorted(measurements, key=lambda m: rank(m.quantity)):
         if m.status != "ok":
-            found.setdefault((m.quantity, m.estimator, m.status, m.reason, _budget(m)), []).append(m)
+            wording = (_NUMBER.sub("#", m.reason), _NUMBER.sub("#", _budget(m)))
+            found.setdefault((m.quantity, m.estimator, m.status, *wording), []).append(m)
     return [
         Refusal(
             quantity=quantity,
             title=words(quantity).title,
             estimator=estimator,
             status=status,
-            reason=reason,
+            reason=_together([m.reason for m in members]),
             places=tuple(place(m) for m in members),
-            suffices=suffices,
+            suffices=_together([_budget(m) for m in members]),
             estimate=_estimate(members),
         )
-        for (quantity, estimator, status, reason, suffices), members in found.items()
+        for (quantity, estimator, status, *_), members in found.items()
     ]
+
+
+def _together(texts: Sequence[str]) -> str:
+    """One text for several that differ in their numbers alone, each number as the range of what it was."""
+    words, *_ = (_NUMBER.split(text) for text in texts)
+    numbers = zip(*(_NUMBER.findall(text) for text in texts), strict=True)
+    ranges = []
+    for found in numbers:
+        ordered = sorted(set(found), key=lambda text: float(text.replace(",", "")))
+        ranges.append(ordered[0] if len(ordered) == 1 else f"{ordered[0]} to {ordered[-1]}")
+    return "".join(itertools.chain.from_iterable(itertools.zip_longest(words, ranges, fillvalue="")))
 
 
 def _budget(measurement: Measurement) -> str:

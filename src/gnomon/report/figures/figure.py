@@ -83,8 +83,13 @@ def finished(
     sized = chart.properties(
         width=width, height=height, title=alt.TitleParams(title, anchor="start", frame="bounds", offset=14)
     )
-    spec: dict[str, Any] = sized.configure(**_CONFIG).to_dict(validate=False)  # the tests validate
-    written: dict[str, Any] = _on_one_line({**spec, "data": {"values": list(rows)}})
+    longest = max((len(str(row.get("series", ""))) for row in rows), default=0)
+    legend = {**_CONFIG["legend"], "columns": max(1, min(6, int(width / (6.2 * longest + 28))))}
+    config: dict[str, Any] = {**_CONFIG, "legend": legend}
+    spec: dict[str, Any] = sized.configure(**config).to_dict(validate=False)  # the tests validate
+    # The page lays the legend out anew for the width that it has.
+    usermeta = {"longest": longest}
+    written: dict[str, Any] = _on_one_line({**spec, "usermeta": usermeta, "data": {"values": list(rows)}})
     return written
 
 
@@ -160,17 +165,16 @@ _CONFIG: dict[str, Any] = {
     "axisX": alt.AxisConfig(grid=False, labelOverlap="greedy"),
     "axisY": alt.AxisConfig(domain=False, ticks=False, labelPadding=6, tickCount=5),
     "title": alt.TitleConfig(color=INK, fontSize=14, fontWeight=600, font=_FONT),
-    "legend": alt.LegendConfig(
-        labelColor=MUTED,
-        labelFontSize=11.5,
-        labelLimit=220,
-        orient="bottom",
-        direction="horizontal",
-        columns=4,
-        symbolOpacity=1,
-        symbolSize=60,
-        titleColor=MUTED,
-        titleFontSize=11.5,
-        titleFontWeight="normal",
-    ),
+    "legend": {
+        "labelColor": MUTED,
+        "labelFontSize": 11.5,
+        "labelLimit": 220,
+        "orient": "bottom",
+        "direction": "horizontal",
+        "symbolOpacity": 1,
+        "symbolSize": 60,
+        "titleColor": MUTED,
+        "titleFontSize": 11.5,
+        "titleFontWeight": "normal",
+    },
 }

@@ -2,8 +2,6 @@
 // Every chart is on the page as a drawing already. Where scripts run, it is replaced by a live one that fits the
 // width of its column and shows the readings on touch; printing goes back to the drawing.
 (function () {
-  const narrow = 400;
-
   function fitted(spec, width, square) {
     const own = JSON.parse(JSON.stringify(spec));
     own.width = "container";
@@ -12,7 +10,8 @@
     if (square) own.height = Math.max(180, Math.min(own.height, width - 110));
     own.config.font = getComputedStyle(document.body).fontFamily;
     own.config.title = Object.assign({}, own.config.title, { font: own.config.font, limit: width });
-    if (width < narrow) own.config.legend = Object.assign({}, own.config.legend, { columns: 2 });
+    const columns = Math.floor((width - 50) / (7.2 * own.usermeta.longest + 32));
+    own.config.legend = Object.assign({}, own.config.legend, { columns: Math.max(1, Math.min(6, columns)) });
     return own;
   }
 

@@ -194,6 +194,16 @@ def grouped_noise(rng: Rng) -> Known:
     return Subject(nn.Identity(), loss=SquaredError()), data, 0.25
 
 
+def one_hot_error(rng: Rng) -> Known:
+    """Outputs p at every example, and classes that come with probabilities q: E|p − e_y|² / 3."""
+    generator = rng.numpy()
+    p, q = generator.dirichlet(np.ones(3), size=2).astype(np.float32).astype(np.float64)
+    q /= q.sum()
+    truth = float((q * np.square(p - np.eye(3)).sum(axis=1)).sum() / 3)
+    data = ArrayData(np.tile(p, (500, 1)), generator.choice(3, p=q, size=500))
+    return Subject(nn.Identity(), loss=SquaredError()), data, truth
+
+
 class _Bigram(nn.Module):
     """Logits of the next token as a table of the last."""
 

@@ -54,8 +54,9 @@ class MeanSquaredError(MeanOverPredictions):
 
     @classmethod
     def known_answers(cls) -> tuple[KnownAnswer, ...]:
-        """Targets with Gaussian noise of known variance; groups that share their noise."""
+        """Targets with Gaussian noise of known variance; groups that share their noise; classes of known rates."""
         return (
             KnownAnswer(name="Gaussian noise", quantity="squared_error", make=known.noisy_targets),
             KnownAnswer(name="noise shared in groups", quantity="squared_error", make=known.grouped_noise),
+            KnownAnswer(name="class targets", quantity="squared_error", make=known.one_hot_error),
         )

@@ -75,6 +75,7 @@ QUANTITIES = {
             "dimension",
         ),
         _quantity("gride_dimension", r"d_\mathrm{G}", r"\hat d(n_1, n_2)", "dimension"),
+        _quantity("gride_curve", r"d_\mathrm{G}(n/m)", r"\hat d(n/m)", "dimension", "scale"),
         _quantity("gride_scale", r"d_\mathrm{G}(r)", r"\hat d(2k, k)", "dimension"),
         _quantity(
             "cka", r"\mathrm{CKA}", r"\frac{\lVert X^\top Y\rVert_F^2}{\lVert X^\top X\rVert_F \lVert Y^\top Y\rVert_F}"
@@ -197,6 +198,15 @@ def _geometry(rng: np.random.Generator) -> Iterator[Measurement]:
                     estimator="cka",
                 )
     for i in range(BLOCKS):
+        curve = 4 + i + 3 * np.exp(-np.array([1, 2, 4, 8, 16, 32]) / 20)
+        yield Measurement.ok(
+            QUANTITIES["gride_curve"],
+            curve,
+            Uncertainty.interval(curve - 0.3, curve + 0.3, covers={"data"}, systematic=0.0),
+            site=f"blocks.{i}",
+            estimator="gride",
+            diagnostics={"orders": [1, 2, 4, 8, 16, 32]},
+        )
         for k in (1, 2, 4, 8, 16, 32, 64, 128):
             value = 4 + i + 3 * np.exp(-k / 20)
             yield _ok(

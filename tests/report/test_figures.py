@@ -100,6 +100,18 @@ def test_a_numeric_label_becomes_an_axis(drawn: dict[str, Figure]) -> None:
     assert {row["series"] for row in shown} == {f"blocks.{i}" for i in range(specimen.BLOCKS)}
 
 
+def test_positions_that_an_estimator_states_are_used(drawn: dict[str, Figure]) -> None:
+    assert {row["position"] for row in rows(drawn["gride-curve"])} == {1, 2, 4, 8, 16, 32}
+    profile = specimen.QUANTITIES["mystery_profile"]
+    values = [3.0, 2.0, 1.0]
+    for stated, positions in (([0.5, 5, 50], [0.5, 5, 50]), ([1, 2], [1, 2, 3]), (["a", "b", "c"], [1, 2, 3])):
+        m = Measurement.ok(
+            profile, values, Uncertainty.unknown(), site="embed", estimator="e", diagnostics={"lag": stated}
+        )
+        (figure,) = figures(only(m), specimen.QUANTITIES)
+        assert [row["position"] for row in rows(figure)] == positions
+
+
 def test_a_plug_in_gets_figures_without_being_known(drawn: dict[str, Figure]) -> None:
     assert len(rows(drawn["agop-mystery"])) == len(specimen.SITES)
     assert [row["position"] for row in rows(drawn["mystery-profile"])] == list(range(1, 31))

@@ -28,7 +28,7 @@ from gnomon.report.content import Examination
 from gnomon.report.headline import MOST_CARDS, cards, introduction, trust
 from gnomon.report.numbers import read
 from gnomon.report.page import write_report
-from gnomon.report.readings import wide
+from gnomon.report.readings import row, wide
 from gnomon.report.refusals import refusals
 
 HOSTILE = "</script><!-- <img src=x onerror=alert(1)>\"'&{{ 7*7 }}\u2028"
@@ -135,6 +135,8 @@ def test_a_wide_table_holds_numbers_only() -> None:
         Measurement.insufficient(ratio, "too few", site="embed", estimator="e"),
         Measurement.ok(ratio, 4.0, exact, site="embed:weight", estimator="e"),
     ]
+    declined = Measurement.insufficient(ratio, "no evidence: too few", site="logits", estimator="e")
+    assert row(declined, marks([declined], {})).verdict == "no evidence"
     by_site, by_matrix = wide(measured, marks(measured, {}), specimen.SITES)
     assert [c.quantity for c in by_site.columns] == ["participation_ratio"]
     assert [(place, cell.status) for place, (cell,) in by_site.rows if cell] == [
@@ -201,7 +203,7 @@ def test_the_headline_names_what_matters_most(written: Any) -> None:
         "51,243 tokens), and scored by the next token loss."
     )
     read_ok = sum(m.status == "ok" for m in examination.measurements)
-    assert second.startswith(f"{read_ok} readings of 26 quantities were taken in 41.3 s; ")
+    assert second.startswith(f"{read_ok} readings of 27 quantities were taken in 41.3 s; ")
 
 
 def _outputs() -> set[str]:

@@ -13,6 +13,8 @@ from gnomon.report.certificates import Mark
 from gnomon.report.numbers import Reading, plain, read, seconds, unit_text
 from gnomon.report.themes import rank, words
 
+_SHORT = 34  # letters that fit in a cell
+
 Marks = Mapping[tuple[str, str], Mark]
 
 
@@ -34,6 +36,12 @@ class Row:
     mark: Mark
     estimator: str
     cost: str
+
+    @property
+    def verdict(self) -> str:
+        """Why there is no reading, in a few words: what the reason says before its colon, or the status."""
+        lead, colon, _ = self.reason.partition(":")
+        return lead if colon and len(lead) <= _SHORT else self.status
 
 
 @dataclass(frozen=True)

@@ -70,6 +70,11 @@ _WORDS = {
     "gride_dimension": Words(
         "GRIDE dimension", "geometry", "Intrinsic dimension at a scale that noise does not reach."
     ),
+    "gride_curve": Words(
+        "GRIDE scale curve",
+        "geometry",
+        "Intrinsic dimension against the order of the neighbours, from the finest scale on the left.",
+    ),
     "cka": Words(
         "Centred kernel alignment",
         "geometry",
@@ -112,6 +117,9 @@ _WORDS = {
 }
 
 INTRINSIC_DIMENSIONS = ("twonn_dimension", "mle_dimension", "gride_dimension")
+
+# Where an estimator leaves the positions of its values along their axis, other than under the name of the axis.
+POSITIONS = {"gride_curve": "orders"}
 
 _ACRONYMS = {"nll": "NLL", "cka": "CKA", "agop": "AGOP", "ntk": "NTK", "mle": "MLE", "nfa": "NFA", "mp": "MP"}
 

@@ -22,6 +22,7 @@ from gnomon.report.figures.figure import (
     with_intervals,
 )
 from gnomon.report.figures.rows import alternative, array_rows, method, scalar_row
+from gnomon.report.themes import POSITIONS
 
 _LEGEND_OF_NAMES = 8
 _TICKED = 12  # positions up to which each has a tick of its own
@@ -35,7 +36,7 @@ def spectrum(measurements: Sequence[Measurement], order: Sequence[str], *, axis:
     longest = max(len(np.atleast_1d(np.asarray(m.value))) for m in drawn)
     if longest > _MOST_POINTS:
         note = f"{note} Drawn at {_MOST_POINTS} of {longest:,} components.".strip()
-    rows = [row for m in drawn for row in _thinned(array_rows(m, "position", series=_name(m)))]
+    rows = [row for m in drawn for row in _thinned(_placed(array_rows(m, "position", series=_name(m)), m, axis))]
     reads = f"{reads} {note}".strip()
     return _figure(drawn, rows, order, along=axis, title=title, measured=title, reads=reads, part="")
 
@@ -50,6 +51,16 @@ def over_label(
     spoken = f"{title} by {label.replace('_', ' ')}"
     reads, part = f"{reads} {note}".strip(), f"by {label}"
     return _figure(drawn, rows, order, along=label, title=spoken, measured=title, reads=reads, part=part)
+
+
+def _placed(rows: list[dict[str, Any]], measurement: Measurement, axis: str) -> list[dict[str, Any]]:
+    """The rows at the positions that the estimator left in its diagnostics, if it did; else at 1, 2, 3, …"""
+    stated = measurement.diagnostics.get(POSITIONS.get(measurement.quantity, axis))
+    if not isinstance(stated, Sequence) or len(stated) != len(rows):
+        return rows
+    if not all(isinstance(at, (int, float)) and np.isfinite(at) for at in stated):
+        return rows
+    return [{**row, "position": at} for row, at in zip(rows, stated, strict=True)]
 
 
 def _drawn(measurements: Sequence[Measurement], order: Sequence[str]) -> tuple[list[Measurement], str]:

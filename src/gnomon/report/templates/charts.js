@@ -74,7 +74,7 @@
 
   let closed = [];
   window.addEventListener("beforeprint", () => {
-    closed = Array.from(document.querySelectorAll("details:not([open]):not(#readings *)"));
+    closed = Array.from(document.querySelectorAll("details:not([open]):not(#readings *):not(footer *):not(.inline)"));
     closed.forEach((details) => { details.open = true; });
   });
   window.addEventListener("afterprint", () => closed.forEach((details) => { details.open = false; }));

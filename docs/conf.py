@@ -7,10 +7,11 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent / "_ext"))
 
 project = "gnomon"
-author = "The gnomon developers"
+author = copyright = "The gnomon developers"
 version = release = installed_version("gnomon")
 
-extensions = ["myst_parser", "sphinx.ext.autodoc", "atlas", "docstrings"]
+extensions = ["myst_parser", "sphinx.ext.autodoc", "atlas", "docstrings", "maths"]
+html_math_renderer = "mathml"
 exclude_patterns = ["_build", "examples"]
 
 myst_enable_extensions = ["colon_fence", "deflist"]
@@ -20,6 +21,7 @@ default_role = "py:obj"
 add_module_names = False
 python_use_unqualified_type_names = True
 autodoc_typehints_format = "short"
+maximum_signature_line_length = 160
 autodoc_member_order = "bysource"
 autodoc_default_options = {"members": True}
 

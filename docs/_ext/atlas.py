@@ -10,6 +10,7 @@ from sphinx.application import Sphinx
 
 from gnomon.estimators import Estimator, estimators
 from gnomon.measurement import Quantity
+from gnomon.report.numbers import superscripts
 
 _OWN = "gnomon.estimators."
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]<>$|#])")
@@ -106,7 +107,7 @@ def _place(quantity: Quantity) -> str:
 
 
 def _unit(quantity: Quantity) -> str:
-    return "dimensionless" if str(quantity.unit) == "1" else f"in {quantity.unit}"
+    return "dimensionless" if str(quantity.unit) == "1" else f"in {superscripts(str(quantity.unit))}"
 
 
 def _anchor(quantity: Quantity) -> str:

@@ -20,7 +20,7 @@ _SITES = (Site("embed", "embed"), Site("blocks.0", "square"), Site("logits", "")
 
 
 class ModularAddition(BaseModel):
-    r"""Recipe of a network that learns :math:`a + b \bmod p`; the same recipe gives the same organism.
+    r"""Recipe of a network that learns :math:`a + b \;\mathrm{mod}\; p`; the same recipe gives the same organism.
 
     The network is :math:`f(a, b) = W_2\,(W_1 [e_a; e_b])^{\odot 2}` on one-hot inputs, without biases, entries of
     both matrices drawn from :math:`N(0, \sigma^2)` with :math:`\sigma = s / (2N)^{1/3}` for width :math:`N`. It is

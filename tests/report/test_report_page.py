@@ -93,13 +93,10 @@ def test_there_is_no_zero_error_that_nobody_stated(parsed: Page) -> None:
 def test_refusals_are_told_once_with_reason_remedy_and_what_was_withheld(written: Any, parsed: Page) -> None:
     told = refusals(written.examination.measurements)
     tails = [m for m in written.examination.measurements if m.quantity == "tail_exponent" and m.status != "ok"]
-    assert [(r.quantity, len(r.places)) for r in told] == [
-        ("twonn_dimension", 2),
-        (
-            "tail_exponent",
-            len(tails),
-        ),
-        ("mystery_profile", 1),
+    assert [([name for name, _ in r.quantities], len(r.places)) for r in told] == [
+        (["twonn_dimension"], 2),
+        (["tail_exponent"], len(tails)),
+        (["mystery_profile"], 1),
     ]
     assert told[0].suffices == "12,000 rows"
     low, high = sorted(
@@ -123,6 +120,18 @@ def test_reasons_that_differ_in_their_numbers_are_told_together() -> None:
     assert told.places == ("blocks.0", "blocks.1", "blocks.2")
     other = Measurement.insufficient(nll, "no rows of x2 see a factor of 3.5", estimator="e")
     assert len(refusals([*refused, other])) == 2
+
+
+def test_one_reason_for_several_quantities_is_told_once() -> None:
+    nll, cka = specimen.QUANTITIES["nll"], specimen.QUANTITIES["cka"]
+    refused = [
+        Measurement.insufficient(q, "one row", site="embed", estimator="e", diagnostics={"estimate": x})
+        for q, x in ((nll, 1.5), (cka, 0.25))
+    ]
+    (told,) = refusals(refused)
+    assert [name for name, _ in told.quantities] == ["nll", "cka"]
+    assert told.estimate == "Negative log-likelihood: 1.50; Centred kernel alignment: 0.250"
+    assert len(refusals([*refused, replace(refused[0], site="logits")])) == 2
 
 
 def test_a_wide_table_holds_numbers_only() -> None:

@@ -125,7 +125,7 @@ def _along(quantity: str, found: Readings, marks: Marks, order: Sequence[str]) -
     highest = max(line, key=lambda m: _number(m))
     lowest = min(line, key=lambda m: _number(m))
     if highest is lowest:
-        return _card(highest, f"at {highest.site}", marks)
+        return _card(highest, f"at {highest.site}, the only site that could be read", marks)
     floor = reading(_number(lowest), lowest.uncertainty)
     text = f"at {highest.site}, the highest of {len(line)} sites; lowest at {lowest.site}: {floor}"
     return _card(highest, text, marks)
@@ -175,10 +175,10 @@ def _matrices(examination: Examination, marks: Marks) -> Card | None:
     spikes = [m for m in examination.measurements if m.quantity == "spikes" and isinstance(m.value, float)]
     if not spikes:
         return None
-    beyond = sum(_number(m) > 0 for m in spikes)
+    beyond = sum(float(np.asarray(m.value if m.uncertainty.low is None else m.uncertainty.low)) > 0 for m in spikes)
     tails = [m for m in examination.measurements if m.quantity == "tail_exponent"]
     heavy = sum(m.status == "ok" for m in tails)
-    text = "have singular values that independent entries would not produce"
+    text = "weight matrices that could be read have singular values that independent entries would not produce"
     if tails:
         text += f"; {heavy} of {len(tails)} give evidence of a power-law tail"
     return Card(

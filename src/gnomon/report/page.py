@@ -101,7 +101,7 @@ def _render(
         trust=headline.trust(marks),
         training=trained,
         sections=list(_sections(examination, drawn, marks)),
-        refusals=refusals(examination.measurements),
+        refusals=refusals([*examination.measurements, *examination.history]),
         left_out=[_price(one) for one in examination.left_out],
         groups=readings.groups(examination.measurements, marks, examination.subject.sites),
         certificates=_certificates(examination),

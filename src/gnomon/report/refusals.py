@@ -19,10 +19,12 @@ _NUMBER = re.compile(r"(?<![\w.])\d[\d,]*(?:\.\d+)?(?![\w])")
 
 @dataclass(frozen=True)
 class Refusal:
-    """Readings of one quantity that were refused for the same reason."""
+    """Readings of one instrument that were refused for the same reason at the same places.
 
-    quantity: str
-    title: str
+    ``quantities`` are names and titles; ``estimate`` is what was withheld.
+    """
+
+    quantities: tuple[tuple[str, str], ...]
     estimator: str
     status: str
     reason: str
@@ -32,25 +34,35 @@ class Refusal:
 
 
 def refusals(measurements: Sequence[Measurement]) -> list[Refusal]:
-    """The refused measurements, grouped by quantity, estimator, and the words of the reason and of what suffices."""
+    """The refused measurements, grouped by estimator, places, and the words of the reason and of what suffices."""
     found: dict[tuple[str, ...], list[Measurement]] = {}
     for m in sorted(measurements, key=lambda m: rank(m.quantity)):
         if m.status != "ok":
             wording = (_NUMBER.sub("#", m.reason), _NUMBER.sub("#", _budget(m)))
             found.setdefault((m.quantity, m.estimator, m.status, *wording), []).append(m)
-    return [
-        Refusal(
-            quantity=quantity,
-            title=words(quantity).title,
-            estimator=estimator,
-            status=status,
-            reason=_together([m.reason for m in members]),
-            places=tuple(place(m) for m in members),
-            suffices=_together([_budget(m) for m in members]),
-            estimate=_estimate(members),
-        )
-        for (quantity, estimator, status, *_), members in found.items()
-    ]
+    alike: dict[tuple[object, ...], list[list[Measurement]]] = {}
+    for members in found.values():
+        first = members[0]
+        reason, suffices = _together([m.reason for m in members]), _together([_budget(m) for m in members])
+        places = tuple(place(m) for m in members)
+        alike.setdefault((first.estimator, first.status, reason, suffices, places), []).append(members)
+    return [_refusal(groups) for groups in alike.values()]
+
+
+def _refusal(groups: Sequence[Sequence[Measurement]]) -> Refusal:
+    """What is refused for several quantities alike; ``groups`` has the measurements of each."""
+    members = groups[0]
+    withheld = [(words(group[0].quantity).title, _estimate(group)) for group in groups]
+    told = [estimate if len(groups) == 1 else f"{title}: {estimate}" for title, estimate in withheld if estimate]
+    return Refusal(
+        quantities=tuple((group[0].quantity, words(group[0].quantity).title) for group in groups),
+        estimator=members[0].estimator,
+        status=members[0].status,
+        reason=_together([m.reason for m in members]),
+        places=tuple(place(m) for m in members),
+        suffices=_together([_budget(m) for m in members]),
+        estimate="; ".join(told),
+    )
 
 
 def _together(texts: Sequence[str]) -> str:

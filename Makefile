@@ -10,7 +10,8 @@ export HF_HUB_OFFLINE ?= 1
 .PHONY: demo test test-slow lint docs bench calibrate wheel clean
 
 demo: .venv/runtime
-	$(BIN)/gnomon organism modular-addition --out reports/demo --store reports/demo/store
+	$(BIN)/gnomon calibrate --quick
+	$(BIN)/gnomon organism modular-addition --out reports/demo
 
 test: .venv/dev
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow"

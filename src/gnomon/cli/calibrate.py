@@ -39,7 +39,7 @@ def calibrate(
     if as_json:
         print_json({"passed": passed, "instruments": [c.to_json() for c in certificates]})
     else:
-        columns = ("estimator", "quantity", "known answer", "truth", "mean", "bias", "spread", "coverage", "read", "")
+        columns = ("quantity", "known answer", "truth", "mean", "bias", "spread", "coverage", "read", "verdict")
         verdict = "all pass" if passed else f"{sum(not c.passed for c in certificates)} FAIL"
         print_table(f"{len(certificates)} known answers: {verdict}", columns, map(certificate_row, certificates))
     return 0 if passed else 1

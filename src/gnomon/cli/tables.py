@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
@@ -10,18 +11,23 @@ if TYPE_CHECKING:
     from gnomon.measurement import Measurement
 
 
+_WIDTH_OF_A_FILE = 180
+
+
 def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     """Print a table on stdout; cells are plain text (no markup is read from them)."""
+    from rich import box
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(title=title, title_justify="left", header_style="bold", expand=False)
+    table = Table(title=title, title_justify="left", header_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
     for column in columns:
         table.add_column(column, overflow="fold")
     for row in rows:
         table.add_row(*(Text(cell) for cell in row))
-    Console().print(table)
+    # a pipe or file has no width of its own; what is read there later should not be folded to a terminal's
+    Console(width=None if sys.stdout.isatty() else _WIDTH_OF_A_FILE).print(table)
 
 
 def measurement_row(m: Measurement) -> tuple[str, ...]:
@@ -35,13 +41,12 @@ def measurement_row(m: Measurement) -> tuple[str, ...]:
 
 
 def certificate_row(c: Certificate) -> tuple[str, ...]:
-    """Estimator, quantity, known answer, truth, mean, bias, spread, coverage, n, verdict."""
+    """Quantity, known answer, truth, mean, bias, spread, coverage, readings, verdict."""
 
     def number(value: float | None) -> str:
-        return "–" if value is None else f"{value:.4g}"
+        return "–" if value is None else f"{value:.3g}"
 
     return (
-        c.estimator,
         c.quantity,
         c.known_answer,
         number(c.truth),
@@ -49,6 +54,6 @@ def certificate_row(c: Certificate) -> tuple[str, ...]:
         number(c.bias),
         number(c.spread),
         "–" if c.coverage is None else f"{c.coverage:.0%} of {c.nominal:.0%}",
-        f"{c.read}/{c.n}",
+        f"{c.read}/{c.n}" + (f", {c.insufficient} declined" if c.insufficient else ""),
         "pass" if c.passed else f"FAIL: {c.reason}",
     )

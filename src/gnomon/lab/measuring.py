@@ -186,7 +186,7 @@ def _within(
                 return chosen, None if data is None else data.sample(n, rng), left_out
             if n <= _FEWEST_EXAMPLES:
                 break
-            n = max(_FEWEST_EXAMPLES, n // 2)
+            n = max(_FEWEST_EXAMPLES, 3 * n // 4)
         dearest = max(chosen, key=lambda e: prices[e.name].seconds)
         chosen = [e for e in chosen if e is not dearest]
         price = _price(dearest, subject, data, plan[dearest.name], budget, clock)

@@ -176,7 +176,10 @@ def test_infinite_numbers_are_left_out_of_the_drawing() -> None:
     assert all(row["high"] is None for row in rows(figure))
 
 
-@pytest.mark.parametrize("measurements", [[], readings_of("nll")])
+TWO_SITES = [m for m in readings_of("participation_ratio") if m.site in ("embed", "blocks.0")]
+
+
+@pytest.mark.parametrize("measurements", [[], readings_of("nll"), TWO_SITES], ids=["none", "one", "two"])
 def test_no_figure_where_there_is_nothing_to_compare(measurements: list[Measurement]) -> None:
     assert figures(only(*measurements), specimen.QUANTITIES) == []
 
@@ -209,6 +212,12 @@ def test_places_follow_the_forward_order() -> None:
     assert weights.stages == ("embed", "0", "1", "2", "3", "4")
     assert weights.places["blocks.3.mlp:up_proj.weight"].part == "mlp up_proj"
     assert weights.places["embed:weight"].part == "embed"
+    plain = depth(["embed:weight", "unembed.weight", "gru:weight_hh"], ["embed", "gru", "logits"])
+    assert [(p.stage, p.part) for p in plain.places.values()] == [
+        ("embed", OUTPUT),
+        ("gru", "weight_hh"),
+        ("unembed", OUTPUT),
+    ]
     other = depth(["conv2", "conv1", "logits"], ["conv1", "conv2", "logits"])
     assert (other.stages, other.parts, other.in_blocks) == (("conv1", "conv2", "logits"), (OUTPUT,), False)
 

@@ -81,14 +81,14 @@ def _whole(quantity: str, found: Readings, marks: Marks, speak: Callable[[float]
     measurement = _alone(found, quantity)
     if measurement is None:
         return None
-    text = speak(_number(measurement)) if speak is not None else words(quantity).reads
+    text = speak(_number(measurement)) if speak is not None else words(quantity).reads.rstrip(".")
     return _card(measurement, text, marks)
 
 
 def _loss(found: Readings, marks: Marks) -> Card | None:
     loss = _alone(found, "nll")
     if loss is None:
-        return None
+        return _whole("squared_error", found, marks, None)
     perplexity = _alone(found, "perplexity")
     text = "mean surprise at what comes next"
     if perplexity is not None:
@@ -142,15 +142,13 @@ def _contexts(examination: Examination, marks: Marks) -> Card | None:
         return None
     middle = LEVELS.index(0.5)
     widest, quantiles = max(read, key=lambda pair: float(pair[1][middle]))
-    low, high = (
-        reading(float(quantiles[0]), widest.uncertainty, (0,)),
-        reading(float(quantiles[-1]), widest.uncertainty, (len(LEVELS) - 1,)),
-    )
+    ends = [reading(float(quantiles[i]), widest.uncertainty, (i,)).value for i in (0, len(LEVELS) - 1)]
+    most = "as many in most contexts" if ends[0] == ends[1] else f"{ends[0]} to {ends[1]} in most contexts"
     return Card(
         title=words(widest.quantity).title,
         reading=reading(float(quantiles[middle]), widest.uncertainty, (middle,)),
         unit=unit_text(widest),
-        words=f"directions behind a typical prediction at {widest.site}; {low.value} to {high.value} in most contexts",
+        words=f"directions behind a typical prediction at {widest.site}; {most}",
         mark=marks[widest.estimator, widest.quantity],
         section=words(widest.quantity).theme,
     )

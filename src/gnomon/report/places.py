@@ -64,7 +64,10 @@ def _place(name: str, in_blocks: bool) -> Place:
     short = parameter.removesuffix(".weight")
     if block is not None:
         return Place(block[1], " ".join(p for p in (block[2] or "", short) if p) or OUTPUT)
-    # The logits live in another space than the blocks, so they are no point of the blocks' curve.
+    whole = short in ("weight", "")
+    if not in_blocks:
+        return Place(site.removesuffix(".weight"), OUTPUT if whole else short)
     if parameter:
-        return Place(site, site if short in ("weight", "") else f"{site} {short}")
-    return Place(site, "logits" if in_blocks and site == "logits" else OUTPUT)
+        return Place(site, site if whole else f"{site} {short}")
+    # The logits live in another space than the blocks, so they are no point of the blocks' curve.
+    return Place(site, "logits" if site == "logits" else OUTPUT)

@@ -86,7 +86,7 @@ def _of_one(
     if label:
         return [curves.over_label(plain, order, label=label, title=title, reads=reads)]
     sited = [m for m in plain if m.site is not None]
-    if scalars and len({m.site for m in sited if m.status == "ok"}) > 1:
+    if scalars and len({m.site for m in sited if m.status == "ok"}) >= _FEWEST_ON_A_CURVE:
         return [over_depth.by_site(sited, order, title=title, reads=reads)]
     return []
 

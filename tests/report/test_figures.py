@@ -94,6 +94,19 @@ def test_pairs_fill_both_halves(drawn: dict[str, Figure]) -> None:
     assert all(shown[a, b] == shown[b, a] for a, b in shown)
 
 
+def test_pairs_with_another_subject_are_not_mirrored() -> None:
+    labels = {"other_subject": "twin"}
+    measured = [
+        Measurement.ok(
+            specimen.QUANTITIES["cka"], value, Uncertainty.unknown(), site=a, labels={"other_site": b, **labels}
+        )
+        for a, b, value in (("embed", "embed", 1.0), ("embed", "logits", 0.4), ("logits", "embed", 0.1))
+    ]
+    (figure,) = figures(only(*measured), specimen.QUANTITIES)
+    shown = {(row["one"], row["other"]): row["value"] for row in rows(figure)}
+    assert shown == {("embed", "embed"): 1.0, ("embed", "logits"): 0.4, ("logits", "embed"): 0.1}
+
+
 def test_a_numeric_label_becomes_an_axis(drawn: dict[str, Figure]) -> None:
     shown = rows(drawn["gride-scale-by-scale"])
     assert {row["position"] for row in shown} == {1, 2, 4, 8, 16, 32, 64, 128}

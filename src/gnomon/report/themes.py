@@ -63,6 +63,12 @@ _WORDS = {
     "participation_ratio": Words(
         "Participation ratio", "geometry", "How many directions share the variance of the activations evenly."
     ),
+    "activation_effective_rank": Words(
+        "Effective rank of activations", "geometry", "Exponential of the entropy of the shares of variance."
+    ),
+    "top_variance_share": Words(
+        "Share of the first direction", "geometry", "Share of the variance that lies along a single direction."
+    ),
     "twonn_dimension": Words(
         "TwoNN dimension", "geometry", "Intrinsic dimension at the scale of the two nearest rows."
     ),
@@ -83,6 +89,11 @@ _WORDS = {
     "activation_norm": Words("Activation norm", "geometry", "Typical length of an activation."),
     "anisotropy": Words(
         "Anisotropy", "geometry", "Mean cosine between activations: 0 points everywhere, 1 points one way."
+    ),
+    "activation_kurtosis": Words(
+        "Kurtosis over features",
+        "geometry",
+        "Near 3 the features share the activation alike; far above, a few massive ones carry it.",
     ),
     "agop_spectrum": Words(
         "AGOP spectrum",

@@ -13,12 +13,13 @@ from gnomon.report.figures.figure import MUTED, Figure, axis_title, chart_of_row
 from gnomon.report.figures.rows import alternative, method, scalar_row
 
 PAIR = "other_site"
+OTHER_SUBJECT = "other_subject"
 _MOST = 40  # sites
 _LEGIBLE = 9  # sites up to which the tiles carry their value
 
 
 def pairs(measurements: Sequence[Measurement], order: Sequence[str], *, title: str, reads: str) -> Figure:
-    """Every pair of sites once, mirrored over the diagonal."""
+    """Every pair of sites; mirrored over the diagonal, unless the second site is that of another subject."""
     known = {site: i for i, site in enumerate(order)}
     named = {s for m in measurements for s in (m.site or "", m.labels[PAIR])}
     every = sorted(named, key=lambda s: (known.get(s, len(known)), s))
@@ -26,7 +27,8 @@ def pairs(measurements: Sequence[Measurement], order: Sequence[str], *, title: s
     measurements = [m for m in measurements if m.site in sites and m.labels[PAIR] in sites]
     rows = []
     for m in measurements:
-        for one, other in {(m.site or "", m.labels[PAIR]), (m.labels[PAIR], m.site or "")}:
+        both = {(m.site or "", m.labels[PAIR])}
+        for one, other in both if OTHER_SUBJECT in m.labels else both | {(m.labels[PAIR], m.site or "")}:
             rows.append(scalar_row(m, one=one, other=other))
     widest = max(
         (float(np.max(m.uncertainty.half_width)) for m in measurements if m.uncertainty.low is not None), default=0

@@ -74,11 +74,11 @@ class DimensionEstimator(RowEstimator):
         }
 
     def flops_at(self, rows: int, width: int) -> float:
-        """See `RowEstimator.flops_at`: distances, sorting, and the likelihoods of the halves."""
+        """See `RowSampling.flops_at`: distances, sorting, and the likelihoods of the halves."""
         return rows**2 * (2.0 * width + 200) + 2e4 * rows
 
     def bytes_at(self, rows: int, width: int) -> int:
-        """See `RowEstimator.bytes_at`: two float64 copies of the points, neighbours and what is made of them."""
+        """See `RowSampling.bytes_at`: copies of the points, neighbours and what is made of them."""
         return 16 * rows * width + 100 * rows * min(MOST_NEIGHBOURS, rows)
 
     def _refusal(

@@ -122,4 +122,4 @@ class Gride(DimensionEstimator):
         dimensions = known.dimension_answers(
             "gride_dimension", ("square", "5-cube", "10-cube", "20-cube", "Swiss roll")
         )
-        return (*dimensions, KnownAnswer(name="two-sphere", quantity="gride_curve", make=known.sphere_curve))
+        return (*dimensions, known.curve_answer())

@@ -26,8 +26,8 @@ def stream_sites(subject: Subject) -> tuple[str, ...]:
     return stream or tuple(name for name in subject.sites if name != "logits") or tuple(subject.sites)
 
 
-class RowEstimator(StreamingEstimator):
-    """An estimator that reads a sample of activation rows at each site.
+class RowSampling(StreamingEstimator):
+    """An estimator that is a function of a sample of activation rows at each site.
 
     Parameters
     ----------
@@ -50,6 +50,43 @@ class RowEstimator(StreamingEstimator):
         del subject, data, budget
         return {site: RowSample(site, self.rows) for site in sites}
 
+    @abc.abstractmethod
+    def flops_at(self, rows: int, width: int) -> float:
+        """Arithmetic at one site."""
+
+    def bytes_at(self, rows: int, width: int) -> int:
+        """Memory that the work at one site takes; by default two float64 copies of the rows."""
+        return 16 * rows * width
+
+    def finishing_flops(self, subject: Subject, data: Data, sites: Sequence[str], budget: Budget) -> float:
+        """See `StreamingEstimator.finishing_flops`."""
+        rows = self.expected_rows(data, budget)
+        return sum(self.flops_at(rows, width_at(subject, data, site)) for site in sites)
+
+    def finishing_bytes(self, subject: Subject, data: Data, sites: Sequence[str], budget: Budget) -> int:
+        """Memory that `finish` takes beside the samples; by default that of one site at a time."""
+        rows = self.expected_rows(data, budget)
+        return max((self.bytes_at(rows, width_at(subject, data, site)) for site in sites), default=0)
+
+    def cost(self, subject: Subject, data: Data | None, sites: Sequence[str], budget: Budget) -> Cost:
+        """See `StreamingEstimator.cost`; the peak is of the samples and of finishing."""
+        found = super().cost(subject, data, sites, budget)
+        assert data is not None
+        return replace(found, peak_bytes=found.peak_bytes + self.finishing_bytes(subject, data, sites, budget))
+
+    def expected_rows(self, data: Data, budget: Budget) -> int:
+        """How many rows the sample will hold."""
+        part = 1.0 if budget.examples is None else min(1.0, budget.examples / len(data))
+        return min(self.rows, math.ceil(part * float(data.lengths.sum())))
+
+
+class RowEstimator(RowSampling):
+    """An estimator that reads each site by itself."""
+
+    @abc.abstractmethod
+    def read(self, rows: RowAccumulator, site: str) -> list[Measurement]:
+        """The measurements at one site."""
+
     def finish(
         self,
         subject: Subject,
@@ -61,41 +98,13 @@ class RowEstimator(StreamingEstimator):
     ) -> list[Measurement]:
         """See `StreamingEstimator.finish`: `read` at every site."""
         del subject, budget, rng
-        measurements: list[Measurement] = []
-        for site in sites:
-            rows = found[site]
-            assert isinstance(rows, RowAccumulator)
-            measurements += self.read(rows, site)
-        return measurements
+        return [measurement for site in sites for measurement in self.read(sample(found[site]), site)]
 
-    @abc.abstractmethod
-    def read(self, rows: RowAccumulator, site: str) -> list[Measurement]:
-        """The measurements at one site."""
 
-    @abc.abstractmethod
-    def flops_at(self, rows: int, width: int) -> float:
-        """Arithmetic of `read`."""
-
-    def bytes_at(self, rows: int, width: int) -> int:
-        """Memory that `read` works in; by default a float64 copy of the rows."""
-        return 8 * rows * width
-
-    def finishing_flops(self, subject: Subject, data: Data, sites: Sequence[str], budget: Budget) -> float:
-        """See `StreamingEstimator.finishing_flops`."""
-        rows = self._rows(data, budget)
-        return sum(self.flops_at(rows, _width(subject, data, site)) for site in sites)
-
-    def cost(self, subject: Subject, data: Data | None, sites: Sequence[str], budget: Budget) -> Cost:
-        """See `StreamingEstimator.cost`; the peak is of the samples and of the work at one site."""
-        found = super().cost(subject, data, sites, budget)
-        assert data is not None
-        rows = self._rows(data, budget)
-        work = max((self.bytes_at(rows, _width(subject, data, site)) for site in sites), default=0)
-        return replace(found, peak_bytes=found.peak_bytes + work)
-
-    def _rows(self, data: Data, budget: Budget) -> int:
-        part = 1.0 if budget.examples is None else min(1.0, budget.examples / len(data))
-        return min(self.rows, math.ceil(part * float(data.lengths.sum())))
+def sample(found: Accumulator) -> RowAccumulator:
+    """``found``, which is a row sample."""
+    assert isinstance(found, RowAccumulator)
+    return found
 
 
 def suffices(rows: RowAccumulator, growth: float | None) -> dict[str, float]:
@@ -106,7 +115,7 @@ def suffices(rows: RowAccumulator, growth: float | None) -> dict[str, float]:
     return {"rows": math.ceil(growth * len(rows.values)), "examples": math.ceil(growth * examples)}
 
 
-def _width(subject: Subject, data: Data, site: str) -> int:
+def width_at(subject: Subject, data: Data, site: str) -> int:
     """Features at a site; where the subject does not know, as many as the widest layer has or the inputs have."""
     if site in subject.widths:
         return subject.widths[site]

@@ -227,6 +227,29 @@ def test_a_network_of_unknown_kind_has_a_headline_too() -> None:
     assert "the highest of 6 sites" in card.words
 
 
+def test_sites_are_ranked_only_where_their_intervals_part() -> None:
+    ratio = specimen.QUANTITIES["participation_ratio"]
+
+    def words_for(error: float | None, systematic: float = 0.0) -> str:
+        measured = [
+            Measurement.ok(
+                ratio,
+                value,
+                Uncertainty.unknown()
+                if error is None
+                else Uncertainty.interval(value - error, value + error, covers={"data"}, systematic=systematic),
+                site=f"blocks.{i}",
+            )
+            for i, value in enumerate((5.0, 6.0, 7.0))
+        ]
+        (card,) = cards(bare(*measured), marks(measured, {}))
+        return card.words
+
+    assert words_for(0.9) == "at blocks.2, the highest of 3 sites; lowest at blocks.0: 5.0 ± 0.9"
+    alike = "at blocks.2; the 3 sites do not differ beyond their intervals"
+    assert words_for(1.1) == words_for(0.9, systematic=0.2) == words_for(None) == alike
+
+
 def test_the_glossary_defines_what_it_can(parsed: Page, written: Any) -> None:
     names = {a["id"] for a in parsed.all("div") if a.get("id")}
     shown = {m.quantity for m in (*written.examination.measurements, *written.examination.history)}

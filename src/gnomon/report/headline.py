@@ -126,9 +126,24 @@ def _along(quantity: str, found: Readings, marks: Marks, order: Sequence[str]) -
     lowest = min(line, key=lambda m: _number(m))
     if highest is lowest:
         return _card(highest, f"at {highest.site}, the only site that could be read", marks)
+    if _overlap(highest, lowest):
+        return _card(highest, f"at {highest.site}; the {len(line)} sites do not differ beyond their intervals", marks)
     floor = reading(_number(lowest), lowest.uncertainty)
     text = f"at {highest.site}, the highest of {len(line)} sites; lowest at {lowest.site}: {floor}"
     return _card(highest, text, marks)
+
+
+def _overlap(one: Measurement, other: Measurement) -> bool:
+    """Whether the intervals of two scalars meet; an unknown one meets everything."""
+    ends = []
+    for m in (one, other):
+        if m.uncertainty.kind == "unknown":
+            return True
+        low, high = (m.value if end is None else end for end in (m.uncertainty.low, m.uncertainty.high))
+        slack = m.uncertainty.systematic or 0.0
+        ends.append((float(np.asarray(low)) - slack, float(np.asarray(high)) + slack))
+    (low_one, high_one), (low_other, high_other) = ends
+    return low_one <= high_other and low_other <= high_one
 
 
 def _contexts(examination: Examination, marks: Marks) -> Card | None:

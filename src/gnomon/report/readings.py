@@ -90,7 +90,7 @@ def row(measurement: Measurement, marks: Marks) -> Row:
         place=place(measurement),
         reading=read(measurement),
         unit=unit_text(measurement),
-        level=f"{uncertainty.level:.0%}".replace("%", " %") if uncertainty.level is not None else "",
+        level=f"{uncertainty.level:.0%}".replace("%", "\N{NO-BREAK SPACE}%") if uncertainty.level is not None else "",
         covers=", ".join(sorted(uncertainty.covers)),
         samples=plain(uncertainty.effective_samples) if uncertainty.effective_samples is not None else "",
         systematic_source=uncertainty.systematic_source,

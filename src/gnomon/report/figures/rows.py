@@ -63,7 +63,7 @@ def method(measurements: Sequence[Measurement], bands: str = "Bands and bars") -
     covers = sorted({c for m in measurements for c in m.uncertainty.covers})
     sentences = [f"Measured by {', '.join(names)}."] if names else []
     if levels:
-        stated = " and ".join(f"{level:.0%}".replace("%", " %") for level in levels)
+        stated = " and ".join(f"{level:.0%}".replace("%", "\N{NO-BREAK SPACE}%") for level in levels)
         intervals = f"{bands}: {stated} intervals" if bands else f"Intervals: {stated},"
         sentences.append(f"{intervals} over {' and '.join(covers)}.")
     read = [m for m in measurements if m.status == "ok"]

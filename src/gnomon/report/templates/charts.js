@@ -10,9 +10,20 @@
     if (square) own.height = Math.max(180, Math.min(own.height, width - 110));
     own.config.font = getComputedStyle(document.body).fontFamily;
     own.config.title = Object.assign({}, own.config.title, { font: own.config.font, limit: width });
+    own.title.text = wrapped(own.title.text, Math.floor(width / 8.5));
     const columns = Math.floor((width - 50) / (7.2 * own.usermeta.longest + 32));
     own.config.legend = Object.assign({}, own.config.legend, { columns: Math.max(1, Math.min(6, columns)) });
     return own;
+  }
+
+  function wrapped(text, most) {
+    const lines = [""];
+    for (const word of text.split(" ")) {
+      const longer = (lines[lines.length - 1] + " " + word).trim();
+      if (longer.length <= most || !lines[lines.length - 1]) lines[lines.length - 1] = longer;
+      else lines.push(word);
+    }
+    return lines;
   }
 
   function live(figure) {

@@ -98,7 +98,7 @@ def test_the_pass_keeps_to_the_limit():
 
 def test_one_example_over_the_limit_is_refused_before_the_pass():
     subject, data = Subject(network("llama")), texts()
-    with pytest.raises(GnomonError, match=r"one example of 32 positions needs .* MiB, the limit is 0 MiB; raise"):
+    with pytest.raises(GnomonError, match=r"one example of 32 positions needs .* MiB, the limit is 0\.0191 MiB; raise"):
         accumulate(subject, data, [RowSample("blocks.0")], Rng(0), max_bytes=20_000)
 
 

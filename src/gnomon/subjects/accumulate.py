@@ -127,30 +127,29 @@ def _not_finite(name: str, captured: Captured) -> GnomonError:
 def positions_within(subject: Subject, data: Data, reads: Reads, max_bytes: int) -> int:
     """How many padded positions a batch may have so that it stays within ``max_bytes``.
 
-    Memory is measured on one and on two copies of the shortest and of the longest example: what grows with the
-    batch, and what does not.
+    Memory is measured on the shortest and on the longest example, alone and beside the shortest (with padding, for
+    which networks make masks): what grows with the batch, and what does not.
 
     Raises
     ------
     GnomonError : when one example alone needs more.
     """
+    shortest, longest = int(np.argmin(data.lengths)), int(np.argmax(data.lengths))
+    positions = int(data.lengths[longest])
     fixed: int = 0
     per_position: float = 0.0
-    for example in sorted({int(np.argmin(data.lengths)), int(np.argmax(data.lengths))}, key=lambda i: data.lengths[i]):
-        length, longest = int(data.lengths[example]), int(data.lengths.max())
-        one, two = (_peak(subject, data, [example] * n, reads) for n in (1, 2))
-        grows = max(1, two - one)
-        fixed = max(fixed, one - grows)
-        per_position = max(per_position, grows / length)
-        needed = fixed + per_position * longest
-        if needed > max_bytes:  # known from the shortest, where it is so much: the longest is not even tried
+    for example in dict.fromkeys((longest, shortest)):
+        one, two = _peak(subject, data, [example], reads), _peak(subject, data, [example, shortest], reads)
+        if one > max_bytes:
             raise GnomonError(
-                f"one example of {longest} positions needs {needed / 2**20:.0f} MiB, the limit is "
-                f"{max_bytes / 2**20:.0f} MiB",
+                f"one example of {data.lengths[example]} positions needs {one / 2**20:.3g} MiB, the limit is "
+                f"{max_bytes / 2**20:.3g} MiB",
                 mend="raise the memory limit, read fewer sites or shorten the texts",
             )
-    positions: int = int((max_bytes - fixed) // per_position)
-    return positions
+        grows = max(1, two - one)
+        fixed = max(fixed, one - grows)
+        per_position = max(per_position, grows / int(data.lengths[example]))
+    return max(positions, int((max_bytes - fixed) // per_position))
 
 
 def _peak(subject: Subject, data: Data, examples: list[int], reads: Reads) -> int:

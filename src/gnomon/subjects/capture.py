@@ -6,7 +6,6 @@ from collections.abc import Mapping
 
 import torch
 from torch import Tensor
-from torch.autograd.graph import GradientEdge, get_gradient_edge
 
 from gnomon.errors import GnomonError
 from gnomon.subjects.batch import Batch
@@ -70,7 +69,6 @@ class _Readings:
         self.values: dict[str, Tensor] = {}
         self._differentiable = reads.gradient_sites if reads.gradients else frozenset()
         self._versions: dict[str, int] = {}
-        self._edges: dict[str, GradientEdge] = {}
 
     def visitor(self, name: str) -> Visitor:
         """A visitor that notes the activation at ``name``."""
@@ -96,9 +94,6 @@ class _Readings:
     def _note(self, name: str, activation: Tensor) -> None:
         self.values[name] = activation
         self._versions[name] = activation._version
-        if name in self._differentiable:
-            # the place in the graph as it is now: work in place would move the tensor on to its result
-            self._edges[name] = get_gradient_edge(activation)
 
     def overwritten(self) -> set[str]:
         """Sites whose activation was changed after it was read."""
@@ -106,8 +101,8 @@ class _Readings:
 
     def gradients(self, total: Tensor, *, keep_graph: bool) -> dict[str, Tensor]:
         """Gradient of ``total`` at every gradient site; zero where it does not depend on it."""
-        slopes: tuple[Tensor | None, ...] = (None,) * len(self._edges)
-        if total.requires_grad:
-            slopes = torch.autograd.grad(total, tuple(self._edges.values()), retain_graph=keep_graph, allow_unused=True)
-        pairs = zip(self._edges, slopes, strict=True)
-        return {n: torch.zeros_like(self.values[n]) if s is None else s for n, s in pairs}
+        values = {n: v for n, v in self.values.items() if n in self._differentiable}
+        if not total.requires_grad:
+            return {n: torch.zeros_like(v) for n, v in values.items()}
+        slopes = torch.autograd.grad(total, tuple(values.values()), retain_graph=keep_graph, materialize_grads=True)
+        return dict(zip(values, slopes, strict=True))

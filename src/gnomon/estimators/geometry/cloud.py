@@ -67,9 +67,7 @@ def make_cloud(values: NDArray[np.float32], clusters: NDArray[np.int64]) -> Clou
     Raises CannotReadError when too few independent rows are left or rounding reaches up to the neighbour distances.
     """
     given = len(values)
-    # adding zero turns -0.0 into 0.0, which is the same number in other bits
-    _, first = np.unique(values + np.float32(0), axis=0, return_index=True)
-    kept = np.sort(first)
+    kept = np.arange(given)
     resolution = _resolution(values)
     while True:
         points, ids = values[kept], np.unique(clusters[kept], return_inverse=True)[1].astype(np.int64)
@@ -82,12 +80,20 @@ def make_cloud(values: NDArray[np.float32], clusters: NDArray[np.int64]) -> Clou
         copies = _copies(found, _MERGED_WITHIN * resolution[kept])
         if not copies.any():
             break
-        kept = kept[~copies]
+        distinct = _distinct(points)
+        kept = kept[distinct if len(distinct) < len(points) else np.flatnonzero(~copies)]
     nearest = found.distances[:, 0]
     if np.median(nearest / resolution[kept]) < _TRUSTED_BEYOND:
         times = float(np.median(nearest / resolution[kept]))
         raise CannotReadError(f"nearest neighbours are {times:.1f} times the spacing of the stored numbers apart")
     return Cloud(found.distances, ids, ids[found.indices], 1 - len(kept) / given)
+
+
+def _distinct(points: NDArray[np.float32]) -> NDArray[np.int64]:
+    """The first of each set of equal rows, in order."""
+    # adding zero turns -0.0 into 0.0, which is the same number in other bits
+    _, first = np.unique(points + np.float32(0), axis=0, return_index=True)
+    return np.sort(first).astype(np.int64)
 
 
 def _copies(found: Neighbours, within: NDArray[np.float64]) -> NDArray[np.bool_]:

@@ -40,7 +40,7 @@ class DimensionEstimator(RowEstimator):
         error = reading.half_width + reading.systematic
         if error > _LARGEST_SHARE * reading.value:
             growth = _growth(reading)
-            reason = f"the error is {error / reading.value:.0%} of the estimate, mostly from finite n"
+            reason = f"the estimate {reading.value:.3g} may be off by {error:.2g}, mostly from finite n"
             if growth is None:
                 reason += "; no practical number of rows would do"
             estimate = {"estimate": reading.value, "error": error, **diagnostics}

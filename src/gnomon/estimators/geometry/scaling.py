@@ -113,11 +113,13 @@ class Scaling:
         return np.array(differences)
 
     def _half(self, rows: NDArray[np.bool_], kept: NDArray[np.bool_]) -> Floats:
+        """The estimates from ``rows``, with the first neighbours that are ``kept``."""
+        rows = rows & (kept.sum(axis=1) >= self._depth)
         kept = kept[rows]
-        rank = np.cumsum(kept, axis=1, dtype=np.int16)
-        enough = rank[:, -1] >= self._depth
-        chosen = kept & (rank <= self._depth) & enough[:, None]
-        return self._read(self.cloud.distances[rows][chosen].reshape(-1, self._depth))
+        counts = kept.sum(axis=1)
+        first = np.cumsum(counts) - counts
+        places = np.flatnonzero(kept)[first[:, None] + np.arange(self._depth)]
+        return self._read(self.cloud.distances[rows].reshape(-1)[places])
 
     def _reading(self, index: int) -> Reading:
         value = float(self._full[index])

@@ -6,7 +6,7 @@ import pytest
 import torch
 from tiny_networks import CLASSES, IMAGES, NAMES, VOCABULARY, WIDTH, network
 
-from gnomon.subjects import Reads, capture, visiting
+from gnomon.subjects import Reads, ScalarOutput, capture, visiting
 
 ENCODERS = ("bert_encoder", "vit_encoder")
 NO_FINAL_NORM = ("bert", "bert_encoder", "bert_classifier", "opt_post_norm")
@@ -94,7 +94,7 @@ def test_gradients_reach_every_site(name, subject_of, batch_of):
         assert torch.isfinite(gradient).all()
 
 
-class FirstOutput:
+class FirstOutput(ScalarOutput):
     """The first number of each example's output."""
 
     def __call__(self, output, predictions, batch):

@@ -11,7 +11,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from gnomon.errors import GnomonError
-from gnomon.subjects import ArrayData, Reads, Site, Subject, capture, visiting
+from gnomon.subjects import ArrayData, Reads, ScalarOutput, Site, Subject, capture, visiting
 
 
 def numbers(*shape: int) -> torch.Tensor:
@@ -153,6 +153,8 @@ def test_a_site_named_by_hand_that_runs_twice():
 def test_a_site_without_such_a_module_or_without_numbers():
     with pytest.raises(GnomonError, match="names module 'third', which MLP does not have"):
         Subject(MLP(), sites=[Site("x", "third")])
+    with pytest.raises(GnomonError, match="MLP: two sites have the same name"):
+        Subject(MLP(), sites=[Site("x", "first"), Site("x", "second")])
 
     class Argmax(MLP):
         def forward(self, x):
@@ -204,7 +206,7 @@ class Parallel(nn.Module):
         return torch.tanh(self.left(x)) * self.right(x).sin()
 
 
-class Slope:
+class Slope(ScalarOutput):
     """Sum of the squared outputs."""
 
     def __call__(self, output, predictions, batch):

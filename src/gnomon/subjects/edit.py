@@ -24,6 +24,12 @@ def visiting(subject: Subject, visitors: Mapping[str, Visitor]) -> Iterator[None
     the network is known to work in place on an activation (`Subject.overwritten`), visitors are given a copy, and
     what they return is copied, so that neither changes afterwards. All hooks are removed on exit, also after an
     exception. Raises UnknownNameError for an unknown site.
+
+    >>> import torch
+    >>> subject = Subject(nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 2, bias=False)))
+    >>> with visiting(subject, {"blocks.0": torch.zeros_like}):
+    ...     subject.module(torch.ones(1, 3)).tolist()
+    [[0.0, 0.0]]
     """
     with contextlib.ExitStack() as stack:
         sizes: list[int] = []

@@ -31,7 +31,7 @@ def load_data(
     masking_rate: float = 0.15,
     seed: int = 0,
 ) -> Data:
-    """Data for ``subject`` from a file of texts, a table, a saved dataset or arrays.
+    r"""Data for ``subject`` from a file of texts, a table, a saved dataset or arrays.
 
     Texts (``.txt``, ``.jsonl``, ``.csv``, ``.tsv``, or a directory that Hugging Face ``datasets`` saved) are encoded
     by the subject's tokenizer with its default special tokens, as in a plain transformers loop; blank ones are
@@ -54,6 +54,13 @@ def load_data(
     ------
     GnomonError : in one line that names the file and line, for a missing, empty, undecodable or malformed file, an
         unknown column, an overlong text, NaN in arrays, or data that does not fit the network.
+
+    >>> import tempfile, torch
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     _ = Path(folder, "words.txt").write_text("one\ntwo\n")
+    ...     letters = Subject(torch.nn.Identity(), tokenizer=lambda text: [ord(c) for c in text])
+    ...     load_data(Path(folder, "words.txt"), letters).description
+    'words.txt: 2 texts'
     """
     for option, value, known in (("overlong", overlong, get_args(Overlong)), ("unit", unit, get_args(Unit))):
         if value not in known:

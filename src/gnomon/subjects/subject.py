@@ -48,6 +48,13 @@ class Subject:
     widths : number of features at each site, where it is known.
     left_out : modules that cannot be sites, with the reason.
     overwritten : sites whose activation the network later changes in place; captures learn more of them.
+
+    >>> network = nn.Sequential(nn.Linear(3, 8), nn.Tanh(), nn.Linear(8, 2))
+    >>> subject = Subject(network)
+    >>> list(subject.sites)
+    ['blocks.0', 'logits']
+    >>> [(m.site, tuple(m.values.shape)) for m in subject.matrices()]
+    [('blocks.0:weight', (8, 3)), ('logits:weight', (2, 8))]
     """
 
     def __init__(
@@ -72,6 +79,8 @@ class Subject:
         batch = probe_batch(module, data)
         resolution = Resolution(tuple(sites)) if sites else resolve_sites(module, batch)
         self.sites: Mapping[str, Site] = {s.name: s for s in resolution.sites}
+        if len(self.sites) < len(resolution.sites):
+            raise GnomonError(f"{self.name}: two sites have the same name", mend="give each its own")
         self.left_out: Mapping[str, str] = resolution.left_out
         for site in self.sites.values():
             if site.module not in self._modules:

@@ -7,7 +7,7 @@ import platform
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 
@@ -24,6 +24,7 @@ _FEWEST_EXAMPLES = 32
 Progress = Callable[[str, int, int], None]
 
 
+@runtime_checkable
 class Sink(Protocol):
     """Where finished measurements go at once, so that an interruption loses none of them."""
 

@@ -43,7 +43,7 @@ from gnomon.errors import CorrelatedMeasurementsError, GnomonError, Insufficient
 from gnomon.measurement.measurement import Measurement
 from gnomon.measurement.provenance import Provenance, record
 from gnomon.measurement.uncertainty import Randomness, Uncertainty
-from gnomon.measurement.value import Value
+from gnomon.measurement.value import Value, unwrapped
 
 T = TypeVar("T")
 
@@ -95,7 +95,7 @@ def _combine(
         raise GnomonError(f"cannot {operation} values of different shape", mend="combine like with like")
     correlations = _correlations(operation, parts, correlation)
     in_first_unit = [c * p.unit.factor_to(parts[0].unit) for c, p in zip(coefficients, parts, strict=True)]
-    value = _unwrapped(np.sum([c * e for c, e in zip(in_first_unit, estimates, strict=True)], axis=0))
+    value = unwrapped(np.sum([c * e for c, e in zip(in_first_unit, estimates, strict=True)], axis=0))
     return Measurement(
         quantity=_joined(operation, [p.quantity for p in parts]),
         symbol=_symbol(operation, [p.symbol for p in parts]),
@@ -206,10 +206,10 @@ def _uncertainty(
         error = _quadrature(signed, np.stack([abs(coefficients[i]) * np.asarray(known[i].error) for i in random]))
     return Uncertainty(
         kind="interval" if error is None else "stderr",
-        low=_unwrapped(np.asarray(value) - below),
-        high=_unwrapped(np.asarray(value) + above),
+        low=unwrapped(np.asarray(value) - below),
+        high=unwrapped(np.asarray(value) + above),
         level=levels[0],
-        error=None if error is None else _unwrapped(error),
+        error=None if error is None else unwrapped(error),
         covers=covers,
         systematic=systematic,
         systematic_source=source,
@@ -291,7 +291,3 @@ def _symbol(operation: str, symbols: Sequence[str]) -> str:
     if operation == "scale":
         return f"c \\, {symbols[0]}"
     return rf"\overline{{{', '.join(dict.fromkeys(symbols))}}}"
-
-
-def _unwrapped(array: NDArray[np.float64]) -> Value:
-    return float(array) if array.ndim == 0 else array

@@ -6,11 +6,10 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.stats import norm, t
 
 from gnomon.errors import GnomonError
-from gnomon.measurement.value import Value, decode_value, encode_value, frozen_value, same_value
+from gnomon.measurement.value import Value, decode_value, encode_value, frozen_value, same_value, unwrapped
 
 Kind = Literal["exact", "stderr", "interval", "unknown"]
 Randomness = Literal["probe", "data", "seed", "chain"]
@@ -109,8 +108,8 @@ class Uncertainty:
         centre = np.asarray(value, dtype=np.float64)
         return cls(
             kind="stderr",
-            low=_unwrap(centre - half),
-            high=_unwrap(centre + half),
+            low=unwrapped(centre - half),
+            high=unwrapped(centre + half),
             level=level,
             error=error,
             effective_samples=effective_samples,
@@ -150,7 +149,7 @@ class Uncertainty:
             return 0.0
         if self.low is None or self.high is None:
             raise GnomonError("the uncertainty is unknown", mend="measure it; unknown is not zero")
-        return _unwrap((np.asarray(self.high) - np.asarray(self.low)) / 2)
+        return unwrapped((np.asarray(self.high) - np.asarray(self.low)) / 2)
 
     def contains(self, value: Value, truth: Value) -> bool:
         """Whether every number of ``truth`` is covered; see `covered`."""
@@ -209,10 +208,6 @@ class Uncertainty:
         )
 
     __hash__ = None  # type: ignore[assignment]
-
-
-def _unwrap(array: NDArray[np.float64]) -> Value:
-    return float(array) if array.ndim == 0 else array
 
 
 def _number(data: Any) -> float | None:

@@ -24,6 +24,11 @@ def frozen_value(value: Any) -> Value | None:
     return array
 
 
+def unwrapped(value: NDArray[np.float64] | np.float64) -> Value:
+    """The result of array arithmetic as a `Value`: a float where it has no axes."""
+    return float(value) if np.ndim(value) == 0 else np.asarray(value)
+
+
 def same_value(a: Value | None, b: Value | None) -> bool:
     """Equal in shape and in every number (NaN equals NaN)."""
     if a is None or b is None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-import torch
 
 from gnomon.estimators import KnownAnswer, register
 from gnomon.estimators.weights import known
 from gnomon.estimators.weights.matrices import Matrix, MatrixEstimator
+from gnomon.estimators.weights.spectrum import blocks
 from gnomon.measurement import Measurement, Quantity, Uncertainty, Unit
 
 FROBENIUS_NORM = Quantity(
@@ -51,15 +51,15 @@ class FrobeniusNorm(MatrixEstimator):
         return 2.0 * rows * columns
 
     def peak_bytes(self, rows: int, columns: int) -> int:
-        """See `MatrixEstimator.peak_bytes`: the entries in float64."""
-        return 8 * rows * columns
+        """See `MatrixEstimator.peak_bytes`: a block of entries at a time."""
+        return min(super().peak_bytes(rows, columns), 16 * rows * columns)
 
     def read(self, matrix: Matrix) -> list[Measurement]:
         """See `MatrixEstimator.read`."""
-        values = matrix.values if matrix.values.device.type == "cuda" else matrix.values.cpu()
-        norm = float(torch.linalg.vector_norm(values, dtype=torch.float64))
+        norm = sum(float(block.cpu().double().square().sum()) for block in blocks(matrix.values)) ** 0.5
         uncertainty = Uncertainty.exact(
-            systematic=values.numel() * float(np.finfo(np.float64).eps) * norm, systematic_source="float64 rounding"
+            systematic=matrix.values.numel() * float(np.finfo(np.float64).eps) * norm,
+            systematic_source="float64 rounding",
         )
         return [Measurement.ok(FROBENIUS_NORM, norm, uncertainty, site=matrix.site, estimator=self.name)]
 

@@ -7,7 +7,7 @@ import functools
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 
 from gnomon.measurement import Value
 from gnomon.randomness import Rng
@@ -31,13 +31,13 @@ def matrix_subject(matrix: Array) -> Subject:
 
 def with_singular_values(values: Array, rows: int, columns: int, rng: Rng) -> Array:
     """A matrix of these singular values and uniformly random singular vectors."""
-    left, right = (_orthonormal(side, len(values), rng.child(str(i))) for i, side in enumerate((rows, columns)))
-    return (left * values) @ right.T
+    left, right = (_orthonormal(side, len(values), rng.child(i)) for i, side in enumerate((rows, columns)))
+    return np.asarray(((left * torch.from_numpy(values.copy())) @ right.T).numpy())
 
 
-def _orthonormal(n: int, k: int, rng: Rng) -> Array:
-    vectors, triangle = np.linalg.qr(rng.numpy().normal(size=(n, k)))
-    return np.asarray(vectors * np.sign(np.diag(triangle)))
+def _orthonormal(n: int, k: int, rng: Rng) -> Tensor:
+    vectors, triangle = torch.linalg.qr(torch.from_numpy(rng.numpy().normal(size=(n, k))))
+    return torch.mul(vectors, triangle.diagonal().sign())
 
 
 def _planted(rng: Rng) -> tuple[Subject, Array]:

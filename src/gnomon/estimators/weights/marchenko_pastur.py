@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.optimize import brentq
 
 
 def marchenko_pastur_cdf(x: NDArray[np.float64], aspect: float) -> NDArray[np.float64]:
@@ -26,17 +27,15 @@ def marchenko_pastur_cdf(x: NDArray[np.float64], aspect: float) -> NDArray[np.fl
     root = np.sqrt(aspect)
     low, high = (1 - root) ** 2, (1 + root) ** 2
     x = np.clip(x, max(low, 1e-300), high)
-    r = np.sqrt(np.maximum((high - x) * (x - low), 0.0))
-    inside = r + (1 + aspect) * np.arcsin(np.clip((x - 1 - aspect) / (2 * root), -1, 1)) + np.pi * aspect
+    r = np.sqrt((high - x) * (x - low))
+    # arctan2 of sine and cosine keeps the digits that arcsin loses at the edges
+    inside = r + (1 + aspect) * np.arctan2(x - 1 - aspect, r) + np.pi * aspect
     if aspect < 1:
-        ratio = ((1 + aspect) * x - (1 - aspect) ** 2) / (2 * root * x)
-        inside -= (1 - aspect) * np.arcsin(np.clip(ratio, -1, 1))
+        inside -= (1 - aspect) * np.arctan2((1 + aspect) * x - (1 - aspect) ** 2, (1 - aspect) * r)
     return np.asarray(inside / (2 * np.pi * aspect))
 
 
 def marchenko_pastur_quantile(p: float, aspect: float) -> float:
-    """The eigenvalue below which the law has probability ``p``."""
+    """The eigenvalue below which the law has probability ``p``, strictly between 0 and 1."""
     low, high = (1 - np.sqrt(aspect)) ** 2, (1 + np.sqrt(aspect)) ** 2
-    angle = np.linspace(0, np.pi, 4097)  # dense where the density has its square-root ends
-    x = (low + high) / 2 - (high - low) / 2 * np.cos(angle)
-    return float(np.interp(p, marchenko_pastur_cdf(x, aspect), x))
+    return float(brentq(lambda x: float(marchenko_pastur_cdf(np.array([x]), aspect)[0]) - p, low, high, xtol=1e-14))

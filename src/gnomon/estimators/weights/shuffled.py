@@ -28,8 +28,8 @@ def displaced_by_order(matrix: Tensor, spectrum: Spectrum, rng: Rng) -> tuple[fl
     n = len(spectrum.values)
     shuffled = []
     for i in range(_SHUFFLES):
-        order = torch.randperm(len(entries), generator=rng.child("shuffle", i).torch())
-        values = singular_values(entries[order].reshape(matrix.shape))
+        order = rng.child("shuffle", i).numpy().permutation(len(entries))
+        values = singular_values(entries[torch.from_numpy(order)].reshape(matrix.shape))
         shuffled.append(_logarithms(values[:n], spectrum.noise))
     own = _logarithms(spectrum.values, spectrum.noise)
     among = max(_distance(s, np.concatenate([o for o in shuffled if o is not s])) for s in shuffled)

@@ -6,7 +6,17 @@ from pathlib import Path
 
 import pytest
 import torch
+from beartype import BeartypeConf
+from beartype.claw import beartype_packages
 from hypothesis import HealthCheck, settings
+
+# Where the numbers are made, every argument, result and array type is checked while the tests run. Elsewhere wrong
+# input is itself what many tests give, to see it refused in gnomon's own words.
+_CHECKED = ("geometry", "features", "loss", "weights")
+beartype_packages(
+    [f"gnomon.estimators.{family}" for family in _CHECKED],
+    conf=BeartypeConf(is_pep484_tower=True, claw_is_pep526=False),
+)
 
 torch.set_num_threads(1)
 

@@ -262,7 +262,7 @@ def test_a_dataset_without_the_package(causal, tmp_path, monkeypatch):
         ("a.jsonl", '{"text": "w5 w6"}\n{"txt": "w5"}\n{"a": 1, "b": 2}', "line 3 has no column 'text' but a, b"),
         ("a.csv", "", "holds no text"),
         ("a.csv", "text\n", "holds no text"),
-        ("a.csv", "a,b\nw5,w6\n", "line 2 has no column 'text' but a, b; say which holds the text: column=NAME"),
+        ("a.csv", "a,b\nw5,w6\n", "line 2 has no column 'text' but a, b; say which holds the text: --column NAME"),
         ("a.csv", "text,b\nw5 w6,1\nw5,w6,2\n", "line 3 has 3 fields, the header has 2; quote texts"),
         ("a.csv", 'text,b\nw5 w6,1\n"w5\nw6,2\n', "line 4 is malformed: unexpected end of data"),
         ("a.csv", "text,text\nw5,w6\n", "two columns are called 'text'; rename one"),

@@ -82,7 +82,7 @@ def _field(row: Mapping[str, Any], column: str | None, path: Path, place: str) -
     if len(row) == 1:
         return next(iter(row.values()))
     names = ", ".join(list(row)[:8]) + (", …" if len(row) > 8 else "")
-    raise GnomonError(f"{place} has no column 'text' but {names}", mend="say which holds the text: column=NAME")
+    raise GnomonError(f"{place} has no column 'text' but {names}", mend="say which holds the text: --column NAME")
 
 
 def _named(row: Mapping[str, Any], column: str, path: Path) -> Any:

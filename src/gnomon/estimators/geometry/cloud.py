@@ -73,7 +73,8 @@ def make_cloud(values: NDArray[np.float32], clusters: NDArray[np.int64]) -> Clou
         points, ids = values[kept], np.unique(clusters[kept], return_inverse=True)[1].astype(np.int64)
         count = int(ids.max()) + 1
         if count < FEWEST_CLUSTERS:
-            reason = f"{count} independent distinct rows; at least {FEWEST_CLUSTERS} are needed"
+            apart = "" if len(kept) == given else " that differ by more than the spacing of the stored numbers"
+            reason = f"{count} independent rows{apart}; at least {FEWEST_CLUSTERS} are needed"
             raise CannotReadError(reason, FEWEST_CLUSTERS / count)
         k = min(MOST_NEIGHBOURS, count - 1)
         found = nearest_neighbours(points, k, clusters=ids if count < len(ids) else None)

@@ -66,8 +66,6 @@ class Scaling:
         self.scales = tuple(m for m in SCALES if 16 * m <= self.clusters)
         self._depth = 2 * self.scales[-1]
         self._full = self._read(cloud.distances)
-        if not np.isfinite(self._full).all():
-            raise CannotReadError("the nearest neighbours of every row are equally far away")
         self._differences = self._half_differences()
 
     def _read(self, distances: Floats) -> Floats:
@@ -82,6 +80,8 @@ class Scaling:
             censored = (kept - 1) / (logs[:kept].sum() + (n - kept) * logs[kept - 1])
             farthest = distances[:, MLE_NEIGHBOURS - 1, None]
             mle = 1 / np.mean(np.log(farthest / distances[:, : MLE_NEIGHBOURS - 1]))
+        if not np.isfinite([censored, mle, *curve]).all():
+            raise CannotReadError("the nearest neighbours of most rows are equally far away")
         return np.array([curve[0], censored, mle, *self._extrapolated(curve), *curve])
 
     def _extrapolated(self, curve: Floats) -> tuple[float, float]:

@@ -21,7 +21,6 @@ def test_values_are_numpys(shape: tuple[int, int]) -> None:
     assert (found.rows, found.columns) == shape
     assert found.mean_square == pytest.approx(np.square(w).mean(), rel=1e-12)
     assert found.kurtosis == pytest.approx((w**4).mean() / np.square(w).mean() ** 2, rel=1e-10)
-    assert found.largest_entry == np.abs(w).max()
 
 
 def test_error_of_the_values_is_within_the_stated_rounding() -> None:

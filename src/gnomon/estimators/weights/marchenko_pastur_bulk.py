@@ -8,7 +8,8 @@ from gnomon.estimators import KnownAnswer, register
 from gnomon.estimators.weights import known
 from gnomon.estimators.weights.matrices import Matrix, MatrixEstimator
 from gnomon.estimators.weights.noise_bulk import NoiseBulk, fit_noise_bulk
-from gnomon.estimators.weights.spectrum import Spectrum, spectrum_of
+from gnomon.estimators.weights.single_entries import share_of_one_entry
+from gnomon.estimators.weights.spectrum import spectrum_of
 from gnomon.measurement import Measurement, Quantity, Uncertainty, Unit
 
 MP_BULK_SCALE = Quantity(
@@ -46,8 +47,7 @@ SPIKES = Quantity(
 
 _SMALLEST = 16
 _LEVEL = 0.95
-# A single entry makes a singular value of its own size; the noise adds to it.
-_BEYOND_ENTRIES = 1.25
+_MOST_OF_ONE_ENTRY = 0.2
 
 
 @register
@@ -61,17 +61,21 @@ class MarchenkoPasturBulk(MatrixEstimator):
     :math:`\sigma (NM)^{1/4}`. `fit_noise_bulk` says how the two are told apart.
 
     Level: noise alone raises a false alarm in one or more of the :math:`m` matrices of a network with probability
-    ``level``; each matrix is tested at :math:`a = 1 - (1 - \mathrm{level})^{1/m}`, which the diagnostics state.
+    ``level``; each matrix is tested at :math:`a = 1 - (1 - \mathrm{level})^{1/m}`, which the diagnostics state. It
+    holds for entries with tails up to about those of the Laplace law, whose kurtosis shifts the edge; for Student's
+    law with 5 degrees of freedom it is exceeded several times.
 
     Uncertainty: over redrawing :math:`E` ("seed"). The interval of ``spikes`` at 95 % ends below at the count itself
-    (that a spike is false is rarer than ``level``) and above at the count of all eigenvalues that are beyond the
-    edge's lower fluctuation, where a spike may be hidden; they have the probability that is left. The interval of
-    ``mp_bulk_scale`` follows from the kurtosis of the entries, and its systematic part is what the scale would
-    change if those hidden spikes were real.
+    (that a spike is false is rarer than ``level``) and above at the count of all eigenvalues beyond the 4 % quantile
+    of noise's largest one: a spike that the edge's fluctuation hides is among them. Several spikes close to the
+    threshold push each other further down and may be missed altogether. The interval of ``mp_bulk_scale`` follows
+    from the kurtosis of the entries, and its systematic part is what the scale would change if those hidden spikes
+    were real.
 
-    Insufficient: fewer than 16 rows or columns; a bulk that does not follow the Marchenko–Pastur law; spikes no
-    stronger than the largest single entry, which independent entries with heavy tails make too. Estimates are then
-    under ``diagnostics``. Cost: one singular value decomposition, shared.
+    Insufficient: fewer than 16 rows or columns; a bulk that does not follow the Marchenko–Pastur law; a spike of which
+    one entry makes more than a fifth, as independent entries with heavy tails do. Estimates are then under
+    ``diagnostics``. Cost: one singular value decomposition, shared, and for a matrix with spikes an
+    eigendecomposition.
 
     Source: Marchenko & Pastur (1967); Johnstone (2001); Baik, Ben Arous & Péché (2005); Kritchman & Nadler, IEEE Trans.
     Signal Process. 57 (2009) 3930.
@@ -113,7 +117,9 @@ class MarchenkoPasturBulk(MatrixEstimator):
             "misfit_allowed": bulk.tolerance,
             "kurtosis": spectrum.kurtosis,
         }
-        reason = _objection(bulk, spectrum)
+        if bulk.spikes:
+            diagnostics["share_of_one_entry"] = share_of_one_entry(matrix.values, bulk.spikes)
+        reason = _objection(bulk, diagnostics.get("share_of_one_entry", 0.0))
         if reason:
             return self._declined(matrix, reason, bulk, diagnostics)
         scale = Uncertainty.stderr(
@@ -179,12 +185,12 @@ def level_of_each(level: float, matrices: int) -> float:
     return float(1 - (1 - level) ** (1 / max(matrices, 1)))
 
 
-def _objection(bulk: NoiseBulk, spectrum: Spectrum) -> str:
+def _objection(bulk: NoiseBulk, share: float) -> str:
     if not bulk.fits:
         return (
             f"the bulk does not follow the Marchenko–Pastur law: its counting function is off by {bulk.misfit:.1f} "
             f"eigenvalues, noise by at most {bulk.tolerance:.1f}"
         )
-    if bulk.spikes and bulk.weakest < _BEYOND_ENTRIES * spectrum.largest_entry:
-        return "the weakest spike is no stronger than the largest single entry, which makes one by itself"
+    if share > _MOST_OF_ONE_ENTRY:
+        return f"a single entry makes {share:.0%} of a spike, as independent entries with heavy tails do"
     return ""

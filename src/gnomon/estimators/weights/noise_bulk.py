@@ -25,7 +25,6 @@ class NoiseBulk:
     lowest_scale : what it would be if all of ``most_spikes`` were spikes.
     spikes : eigenvalues beyond the edge; ``most_spikes`` counts also those that the edge's fluctuation may hide.
     edge : singular value that noise alone exceeds with the stated probability.
-    weakest : singular value that the weakest spike would have without the noise; 0 without spikes.
     misfit : how many eigenvalues the bulk's counting function is off the Marchenko–Pastur law at its worst.
     tolerance : misfit that noise practically never reaches.
     """
@@ -36,7 +35,6 @@ class NoiseBulk:
     spikes: int
     most_spikes: int
     edge: float
-    weakest: float
     misfit: float
     tolerance: float
 
@@ -81,7 +79,7 @@ def fit_noise_bulk(spectrum: Spectrum, *, false_alarm: float, hidden: float) -> 
     if 2 * most >= n:
         return None
     for spikes in range(most + 1):
-        variance, strengths = _split(spectrum, eigenvalues, spikes)
+        variance = _variance(spectrum, eigenvalues, spikes)
         edge = variance * _edge(spectrum, spikes, 1 - false_alarm)
         if eigenvalues[spikes] <= edge or spikes == most:
             misfit = _misfit(eigenvalues[spikes:], variance, spectrum.rows - spikes, spectrum.columns - spikes)
@@ -89,7 +87,7 @@ def fit_noise_bulk(spectrum: Spectrum, *, false_alarm: float, hidden: float) -> 
                 break
     low = variance * _edge(spectrum, spikes, hidden)
     most_spikes = max(spikes, int((eigenvalues > low).sum()))
-    lowest, _ = _split(spectrum, eigenvalues, min(most_spikes, n // 2))
+    lowest = _variance(spectrum, eigenvalues, min(most_spikes, n // 2))
     kurtosis = spectrum.kurtosis if spikes == 0 else max(spectrum.kurtosis, 3.0)
     return NoiseBulk(
         scale=variance**0.5,
@@ -98,7 +96,6 @@ def fit_noise_bulk(spectrum: Spectrum, *, false_alarm: float, hidden: float) -> 
         spikes=spikes,
         most_spikes=most_spikes,
         edge=edge**0.5,
-        weakest=float(strengths.min(initial=np.inf)) ** 0.5 if spikes else 0.0,
         misfit=misfit,
         tolerance=_tolerance(n),
     )
@@ -114,8 +111,8 @@ def _edge(spectrum: Spectrum, spikes: int, p: float) -> float:
     return largest_noise_eigenvalue(rows, columns, p, kurtosis=spectrum.kurtosis)
 
 
-def _split(spectrum: Spectrum, eigenvalues: NDArray[np.float64], spikes: int) -> tuple[float, NDArray[np.float64]]:
-    """Variance of the noise, and the strengths of the spikes."""
+def _variance(spectrum: Spectrum, eigenvalues: NDArray[np.float64], spikes: int) -> float:
+    """Variance of the noise beneath so many spikes."""
     rows, columns = spectrum.rows, spectrum.columns
     rest, left = float(eigenvalues[spikes:].sum()), (rows - spikes) * (columns - spikes)
     variance = rest / left
@@ -126,7 +123,7 @@ def _split(spectrum: Spectrum, eigenvalues: NDArray[np.float64], spikes: int) ->
         variance, before = (rest + float((weakest**2 / strengths).sum())) / left, variance
         if abs(variance - before) <= 1e-12 * before:
             break
-    return variance, strengths
+    return variance
 
 
 def _misfit(bulk: NDArray[np.float64], variance: float, rows: int, columns: int) -> float:

@@ -32,10 +32,9 @@ class Spectrum:
     rounding : bound on the error of each of them: that of a backward stable float64 decomposition,
         :math:`\max(N, M)\,\epsilon\,s_1`.
     noise : size of the singular values that rounding the weights to their own number format makes,
-        :math:`4\epsilon_w \|W\|_F/\sqrt{\min(N, M)}`; smaller ones are not told from zero.
+        :math:`4\epsilon_w \|W\|_F/\sqrt{\min(N, M)}`, or ``rounding``; smaller ones are not told from zero.
     mean_square : mean of the squared entries.
     kurtosis : mean of their fourth powers over the square of that (3 for Gaussian entries).
-    largest_entry : largest absolute value of an entry.
     """
 
     rows: int
@@ -45,7 +44,6 @@ class Spectrum:
     noise: float
     mean_square: float
     kurtosis: float
-    largest_entry: float
 
     @property
     def eigenvalues(self) -> NDArray[np.float64]:
@@ -111,7 +109,7 @@ def _block(short: int) -> int:
 
 
 def _spectrum(matrix: Tensor) -> Spectrum:
-    squares = fourths = largest = 0.0
+    squares = fourths = 0.0
     long = 0
     alive = torch.zeros(min(matrix.shape), dtype=torch.bool, device=matrix.device)
     for block in blocks(matrix):
@@ -121,22 +119,21 @@ def _spectrum(matrix: Tensor) -> Spectrum:
         square = block.double().square()
         squares += float(square.sum())
         fourths += float(square.square().sum())
-        largest = max(largest, float(block.abs().max()))
     sides = long, int(alive.sum())
     rows, columns = sides if matrix.shape[0] >= matrix.shape[1] else sides[::-1]
     values = singular_values(matrix)[: min(sides)].copy()
     values.setflags(write=False)
+    rounding = max(matrix.shape) * _EPSILON * float(values.max(initial=0.0))
     entries = max(1, rows * columns)
     precision = float(torch.finfo(matrix.dtype).eps)
     return Spectrum(
         rows=rows,
         columns=columns,
         values=values,
-        rounding=max(matrix.shape) * _EPSILON * float(values.max(initial=0.0)),
-        noise=_ROUNDINGS * precision * (squares / max(1, len(values))) ** 0.5,
+        rounding=rounding,
+        noise=max(rounding, _ROUNDINGS * precision * (squares / max(1, len(values))) ** 0.5),
         mean_square=squares / entries,
         kurtosis=fourths * entries / squares**2 if squares > 0 else 0.0,
-        largest_entry=largest,
     )
 
 

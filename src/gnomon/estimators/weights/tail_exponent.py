@@ -213,10 +213,10 @@ def _turned_away(tail: _Tail, spectrum: Spectrum, family: int) -> str:
         tail.diagnostics["misfit_of_noise"] = bulk.misfit
         if bulk.fits and bulk.spikes < _FEWEST:
             return f"noise with {bulk.spikes} spikes explains the spectrum"
-    if tail.points < _FEWEST:
-        return f"the best x_min leaves {tail.points} eigenvalues, a tail needs {_FEWEST}"
     if np.exp(tail.excess[0]) < _SHORTEST_SPAN:
         return f"the tail spans less than a factor of {_SHORTEST_SPAN:.0f}"
+    if tail.points < _FEWEST:
+        return f"the best x_min leaves {tail.points} eigenvalues, a tail needs {_FEWEST}"
     exponential, lognormal = against_exponential(tail.excess), against_lognormal(tail.excess)
     tail.diagnostics["exponential"] = exponential.to_json()
     tail.diagnostics["lognormal"] = lognormal.to_json()

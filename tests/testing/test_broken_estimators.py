@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 import pytest
-from broken_estimators import BROKEN, Sound
 
+from broken_estimators import BROKEN, Sound
 from gnomon.errors import UnknownNameError
 from gnomon.testing import ConformanceError, check_estimator, checks
 

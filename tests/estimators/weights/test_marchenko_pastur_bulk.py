@@ -103,6 +103,12 @@ def test_scale_intervals_cover_at_their_level() -> None:
     assert all(m.uncertainty.covers == {"seed"} for m in plain)
 
 
+def test_scale_is_unbiased_beneath_spikes() -> None:
+    """Eight spikes take 0.7 % of the noise's variance with them, five standard errors of this mean."""
+    squares = [_fit(spiked(Rng(seed), 100, 150, np.geomspace(4, 3, 8))).scale ** 2 for seed in range(60)]
+    assert abs(np.mean(squares) - 1) < 3 * np.std(squares) / 60**0.5
+
+
 @pytest.mark.parametrize(
     ("matrix", "reason"),
     [

@@ -57,6 +57,8 @@ def spectrum_of(matrix: Tensor) -> Spectrum:
     It is kept under the hash of the matrix's content, so that each matrix is decomposed once, however many
     estimators read it and whatever changes it in place. Cost: `flops` and `peak_bytes`.
     """
+    if matrix.device.type != "cuda":
+        matrix = matrix.cpu()  # where float64 is not to be had
     key = _digest(matrix)
     found = _cache.get(key)
     if found is None:
@@ -90,12 +92,11 @@ def singular_values(matrix: Tensor) -> NDArray[np.float64]:
     A long matrix is first reduced to a triangle, a block of rows at a time, which bounds the memory.
     """
     tall = _tall(matrix)
-    device = tall.device if tall.device.type == "cuda" else torch.device("cpu")  # others lack float64
     block, start = _block(tall.shape[1]), tall.shape[1] + _block(tall.shape[1])
-    reduced = tall[:start].to(device, torch.float64)
+    reduced = tall[:start].double()
     for at in range(start, len(tall), block):
         triangle = torch.linalg.qr(reduced, mode="r").R
-        reduced = torch.cat([triangle, tall[at : at + block].to(device, torch.float64)])
+        reduced = torch.cat([triangle, tall[at : at + block].double()])
     values: NDArray[np.float64] = torch.linalg.svdvals(reduced).cpu().numpy()
     return values
 

@@ -7,7 +7,14 @@ import pytest
 import torch
 
 from gnomon.estimators import Budget
-from gnomon.estimators.weights import EffectiveRank, FrobeniusNorm, MarchenkoPasturBulk, SpectralNorm, TailExponent
+from gnomon.estimators.weights import (
+    EffectiveRank,
+    FrobeniusNorm,
+    MarchenkoPasturBulk,
+    SpectralNorm,
+    TailExponent,
+    known,
+)
 from gnomon.estimators.weights.marchenko_pastur_bulk import level_of_each
 from gnomon.randomness import Rng
 from gnomon.subjects import Site, Subject
@@ -54,6 +61,19 @@ def test_a_reading_does_not_depend_on_which_others_are_read(kind: type) -> None:
     together = kind().measure(subject, None, sites=(), budget=Budget(), rng=Rng(0))
     alone = kind().measure(subject, None, sites=("blocks.1.mlp",), budget=Budget(), rng=Rng(0))
     assert alone == [m for m in together if m.site == "blocks.1.mlp:weight"]
+
+
+def test_the_randomness_of_a_matrix_is_its_own() -> None:
+    """An interval from replicates is the same whether another matrix was read before it or not."""
+    network = torch.nn.Sequential(
+        known.pareto(Rng(0), 2.5, 150, 150)[0].module, known.pareto(Rng(2), 3.0, 150, 150)[0].module
+    )
+    subject = Subject(network)
+    together = TailExponent().measure(subject, None, sites=(), budget=Budget(), rng=Rng(0))
+    assert [m.status for m in together] == ["ok", "ok"]
+    assert TailExponent().measure(subject, None, sites=(together[1].site or "",), budget=Budget(), rng=Rng(0)) == [
+        together[1]
+    ]
 
 
 @pytest.mark.parametrize("kind", KINDS)

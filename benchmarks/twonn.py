@@ -20,6 +20,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -62,16 +63,19 @@ def main() -> int:
     return 0 if passed else 1
 
 
-def compare(peer_python: Path, folder: Path, threads: int) -> dict:
+def compare(peer_python: Path, folder: Path, threads: int) -> dict[str, Any]:
     """Both sides in turn, and what they found."""
     pythons = {"ours": sys.executable, "peer": str(peer_python)}
     names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
     environment = os.environ | dict.fromkeys(names, str(threads))
-    found: dict = {side: {"seconds": [], "peak_mb": 0.0} for side in pythons}
+    found: dict[str, Any] = {side: {"seconds": [], "peak_mb": 0.0} for side in pythons}
     for _ in range(ROUNDS):
         for side, python in pythons.items():
             command = [python, __file__, "--worker", side, "--folder", str(folder), "--threads", str(threads)]
-            report = json.loads(subprocess.run(command, env=environment, check=True, capture_output=True).stdout)
+            done = subprocess.run(command, env=environment, check=False, capture_output=True, text=True)
+            if done.returncode:
+                sys.exit(f"{side} cannot run in {python}: {done.stderr.strip().splitlines()[-1]}")
+            report = json.loads(done.stdout)
             found[side]["seconds"].append(report["seconds"])
             found[side]["peak_mb"] = max(found[side]["peak_mb"], report["peak_mb"])
             found[side]["dimension"] = report["dimension"]

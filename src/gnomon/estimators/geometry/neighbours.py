@@ -48,9 +48,9 @@ class _Format:
     norm_pieces: int  # numbers that it takes to hold a squared norm to `addition`
 
 
-_BFLOAT16 = _Format(torch.bfloat16, torch.int16, 2.0**-8, 2.0**-24, 3)
-_FLOAT32 = _Format(torch.float32, torch.int32, 2.0**-23, 2.0**-24, 1)
-_FLOAT64 = _Format(torch.float64, torch.int64, 2.0**-52, 2.0**-53, 1)
+_BFLOAT16 = _Format(torch.bfloat16, torch.int16, 1.01 * 2.0**-9, 2.0**-24, 3)
+_FLOAT32 = _Format(torch.float32, torch.int32, 1.01 * 2.0**-24, 2.0**-24, 1)
+_FLOAT64 = _Format(torch.float64, torch.int64, 1.01 * 2.0**-53, 2.0**-53, 1)
 
 
 def nearest_neighbours(points: ArrayLike, k: int, *, clusters: Integers | None = None) -> Neighbours:
@@ -154,10 +154,11 @@ class _Search:
         full = torch.from_numpy(centred)
         rounded = full.to(format_.dtype)
         widened = rounded.to(full.dtype)
-        half_norms = widened.square().sum(1) / 2
+        half_norms = torch.linalg.vector_norm(widened, dim=1).square_() / 2
         # how far a point may have moved: by rounding to the format, and before that by the subtraction
-        self.moved = 1.001 * float(torch.linalg.vector_norm(full - widened, dim=1).max())
-        self.moved += 2 * float(np.finfo(work).eps) * float(half_norms.max()) ** 0.5
+        self.moved = 2 * float(np.finfo(work).eps) * float(half_norms.max()) ** 0.5
+        if rounded is not full:
+            self.moved += 1.001 * float(torch.linalg.vector_norm(full.sub_(widened), dim=1).max())
         self.noise = 4 * (d + 16) * format_.addition * float(half_norms.max())
         self.left, self.right = _factors(rounded, half_norms, format_)
         self.limits = np.empty(self.n, dtype=np.int64)  # the largest coarse distance that may count, by row
@@ -168,7 +169,7 @@ class _Search:
         width = self.n if self.whole_rows else min(_TILE, self.n)
         height = max(1, _TILE * _TILE // width)
         self._tile = torch.empty(height * width, dtype=self.format.dtype)
-        self._mask = np.zeros(-(-height * width // 8) * 8, dtype=bool)
+        self._mask, self._other_mask = np.zeros((2, -(-height * width // 8) * 8), dtype=bool)
         for row in range(0, self.n, height):
             distances = self._distances(row, row + height, 0, width)
             self.limits[row : row + height] = self._limit(self._kth(distances, row))
@@ -215,8 +216,9 @@ class _Search:
         exaggeration = 1 + self.format.rounding
         farthest = np.sqrt(2 * (kth * exaggeration + self.noise)) + 2 * self.moved
         coarse = (np.square(farthest + 2 * self.moved) / 2 + self.noise) * exaggeration
-        nearest = torch.from_numpy(coarse).to(self.format.dtype).view(self.format.integer)
-        return np.asarray(nearest.numpy().astype(np.int64)) + 1  # the next number up
+        nearest = torch.from_numpy(coarse).to(self.format.dtype)
+        above = (nearest.double() > torch.from_numpy(coarse)).numpy()
+        return np.asarray(nearest.view(self.format.integer).numpy().astype(np.int64) - above)
 
     def _collect(self, distances: NDArray[Any], row: int, column: int, *, both: bool) -> None:
         """Keep the pairs of a tile that are within the limit of their row, or (``both``) of their column."""
@@ -226,7 +228,9 @@ class _Search:
         np.less_equal(distances, row_limits[:, None], out=mask)
         if both:
             column_limits = self.limits[column : column + width].astype(distances.dtype)
-            np.logical_or(mask, distances <= column_limits, out=mask)
+            other = self._other_mask[: height * width].reshape(height, width)
+            np.less_equal(distances, column_limits, out=other)
+            np.logical_or(mask, other, out=mask)
         self._mask[height * width :] = False
         words = np.flatnonzero(self._mask.view(np.uint64))  # hits are rare: skip the zeros eight at a time
         places = np.flatnonzero(self._mask.reshape(-1, 8)[words])

@@ -30,7 +30,7 @@ def peer(name: str, *requirements: str) -> Path:
 
 def twonn() -> list[str]:
     """TwoNN against scikit-dimension."""
-    python = peer("scikit-dimension", "scikit-dimension==0.3.4", "psutil")
+    python = peer("scikit-dimension", "scikit-dimension==0.3.4", "matplotlib", "pandas", "psutil")
     return ["twonn.py", "--peer-python", str(python)]
 
 

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gnomon.errors import GnomonError
-from gnomon.estimators.geometry import neighbours as module
-from gnomon.estimators.geometry.neighbours import nearest_neighbours
+from gnomon.estimators.geometry import coarse_search
+from gnomon.estimators.geometry.neighbours import Neighbours, nearest_neighbours
 
 RNG = np.random.default_rng(7)
 N = 1300  # more than one tile of 1000
@@ -71,19 +71,34 @@ def test_agrees_with_brute_force(cloud, k):
     check(CLOUDS[cloud], nearest_neighbours(CLOUDS[cloud], k), k)
 
 
-@pytest.mark.parametrize("precision", ["_BFLOAT16", "_FLOAT32", "_FLOAT64"])
+@pytest.mark.parametrize("precision", ["BFLOAT16", "FLOAT32", "FLOAT64"])
 @pytest.mark.parametrize("cloud", ["gaussian", "thin sheet", "far from the origin, float32", "lattice", "near copies"])
 def test_every_number_format_finds_the_same(cloud, precision):
     points = CLOUDS[cloud]
-    search = module._Search(points, None, 2, getattr(module, precision))
-    found = search.run(most=len(points) ** 2)
-    check(points, found, 2)
+    found = coarse_search.search(points, None, 2, getattr(coarse_search, precision), most=len(points) ** 2)
+    check(points, Neighbours(*found), 2)
 
 
 def test_a_format_too_coarse_for_a_cloud_is_given_up():
     points = np.concatenate([1e-6 * RNG.normal(size=(N, 3)), 1e6 * RNG.normal(size=(3, 3))])
-    assert module._Search(points, None, 2, module._FLOAT32).run(most=16 * N) is None
+    assert coarse_search.search(points, None, 2, coarse_search.FLOAT32, most=16 * N) is None
     check(points, nearest_neighbours(points, 2), 2)
+
+
+@pytest.mark.parametrize("tile", [70, 333])
+def test_tiles_and_threads_do_not_matter(tile, monkeypatch):
+    points = CLOUDS["thin sheet"]
+    plain = nearest_neighbours(points, 3)
+    monkeypatch.setattr(coarse_search, "_TILE", tile)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(3)
+    try:
+        found = nearest_neighbours(points, 3)
+        assert torch.get_num_threads() == 3
+    finally:
+        torch.set_num_threads(threads)
+    np.testing.assert_array_equal(found.indices, plain.indices)
+    np.testing.assert_array_equal(found.distances, plain.distances)
 
 
 @pytest.mark.parametrize("k", [1, 3, 50])

@@ -22,6 +22,7 @@ Hits = list[tuple[Integers, Integers, Integers]]  # rows, columns, coarse distan
 _TILE = 1000
 _REFINED_AT_ONCE = 256
 _RELATIVE_ACCURACY = 1e-9
+_HITS_A_NEIGHBOUR = 8  # pairs kept for each neighbour that is wanted, before it pays to sort them out
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ FLOAT64 = Format(torch.float64, torch.int64, 1.01 * 2.0**-53, 2.0**-53, 1)
 
 
 def search(
-    points: NDArray[Any], clusters: Integers | None, k: int, format_: Format, *, most: int
+    points: NDArray[Any], clusters: Integers | None, k: int, format_: Format, *, give_up: bool = False
 ) -> tuple[Floats, Integers] | None:
     """Distances and indices ``(n, k)`` of the nearest neighbours, worked out with coarse distances in ``format_``.
 
@@ -49,10 +50,10 @@ def search(
     ----------
     points : ``(n, d)`` finite, float32 or float64, in order of cluster.
     clusters : ``(n,)`` ascending from 0; ``None`` if every point is alone.
-    most : ``None`` is returned when more than this many pairs are left that the format cannot tell apart.
+    give_up : return ``None`` when the format cannot tell most pairs apart.
     """
     with _one_thread_each() as in_parallel:
-        return _Search(points, clusters, k, format_).run(most, in_parallel)
+        return _Search(points, clusters, k, format_).run(give_up, in_parallel)
 
 
 @contextlib.contextmanager
@@ -100,32 +101,40 @@ class _Search:
         if rounded is not full:
             self.moved += 1.001 * float(torch.linalg.vector_norm(full.sub_(widened), dim=1).max())
         self.noise = 4 * (d + 16) * format_.addition * float(half_norms.max())
-        self.left, self.right = _factors(rounded, half_norms, format_)
+        # the first tile of columns has to be a fair sample of them, however the points are ordered
+        self.order = np.arange(self.n) if self.whole_rows else np.random.default_rng(0).permutation(self.n)
+        shuffled = torch.from_numpy(self.order)
+        self.left, self.right = _factors(rounded[shuffled], half_norms[shuffled], format_)
         self.limits = np.empty(self.n, dtype=np.int64)  # the largest coarse distance that may count, by row
         self.hits: Hits = []
         self.width = self.n if self.whole_rows else min(_TILE, self.n)
         self.height = max(1, _TILE * _TILE // self.width)
         self.scratch = threading.local()
 
-    def run(self, most: int, in_parallel: Callable[..., Iterable[Any]]) -> tuple[Floats, Integers] | None:
+    def run(self, give_up: bool, in_parallel: Callable[..., Iterable[Any]]) -> tuple[Floats, Integers] | None:
         """See `search`."""
+        most = _HITS_A_NEIGHBOUR * self.k * self.n
         rows = range(0, self.n, self.height)
         self.hits += self._first_tile(0)  # whose limits all other rows are compared with
         for found in in_parallel(self._first_tile, rows[1:]):
             self.hits += found
-            if self._hit_count() > 2 * most:
+            if give_up and self._hit_count() > 2 * most:
                 return None
         for row in rows[1:] if not self.whole_rows else ():
             columns = range(row, self.n, self.width)
             for found in in_parallel(self._tile, [row] * len(columns), columns):
                 self.hits += found
-                if self._hit_count() > 4 * most:
+                if give_up and self._hit_count() > 4 * most:
                     return None
-            if self._hit_count() > 2 * most and self._tightened_count() > most:
-                return None
-        if not self.whole_rows and self._tightened_count() > most:
+            if self._hit_count() > 2 * most:
+                most = max(most, self._tightened_count())
+                if give_up and most > _HITS_A_NEIGHBOUR * self.k * self.n:
+                    return None
+        if not self.whole_rows and self._tightened_count() > most and give_up:
             return None
-        return self._select(*self._measured())
+        distances, indices = self._select(*self._measured())
+        back = np.argsort(self.order)
+        return distances[back], self.order[indices[back]]
 
     def _first_tile(self, row: int) -> Hits:
         """The tile of some rows that gives them their first limits."""
@@ -240,8 +249,9 @@ class _Search:
         for start in range(0, len(again), _REFINED_AT_ONCE):
             part = again[start : start + _REFINED_AT_ONCE]
             m = len(part)
-            np.take(self.points, rows[part], axis=0, out=one[:m], mode="clip")  # modes other than raise do not buffer
-            np.take(self.points, columns[part], axis=0, out=other[:m], mode="clip")
+            # modes other than raise do not buffer
+            np.take(self.points, self.order[rows[part]], axis=0, out=one[:m], mode="clip")
+            np.take(self.points, self.order[columns[part]], axis=0, out=other[:m], mode="clip")
             np.subtract(one[:m], other[:m], out=difference[:m], dtype=np.float64)
             distances[part] = np.sqrt(np.einsum("ij,ij->i", difference[:m], difference[:m]))
         return rows, columns, distances * self.unit

@@ -85,10 +85,10 @@ def _search(points: NDArray[np.floating], clusters: Integers | None, k: int) -> 
     # Coarse formats pay while few pairs must be measured again; float64 hardly has to.
     if clusters is None and n >= 64 * k:
         for format_ in (BFLOAT16, FLOAT32) if _bfloat16_is_faster() else (FLOAT32,):
-            found = search(points, None, k, format_, most=8 * k * n)
+            found = search(points, None, k, format_, give_up=True)
             if found is not None:
                 return found
-    last = search(points, clusters, k, FLOAT64, most=n * n)
+    last = search(points, clusters, k, FLOAT64)
     assert last is not None
     return last
 

@@ -17,7 +17,17 @@ from hypothesis import HealthCheck, settings  # noqa: E402
 
 # Where the numbers are made, every argument, result and array type is checked while the tests run. Elsewhere wrong
 # input is itself what many tests give, to see it refused in gnomon's own words.
-_CHECKED = ("geometry", "features", "loss", "weights")
+_CHECKED = (
+    "curvature",
+    "degeneracy",
+    "features",
+    "geometry",
+    "groups",
+    "information",
+    "loss",
+    "tangent",
+    "weights",
+)
 beartype_packages(
     [f"gnomon.estimators.{family}" for family in _CHECKED],
     conf=BeartypeConf(is_pep484_tower=True, claw_is_pep526=False),

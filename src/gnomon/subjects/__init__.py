@@ -8,6 +8,7 @@ from gnomon.subjects.edit import visiting
 from gnomon.subjects.files import load_data
 from gnomon.subjects.load import load
 from gnomon.subjects.losses import CrossEntropy, Loss, MaskedToken, NextToken, Predictions, SquaredError
+from gnomon.subjects.parametric import Parameters, Parametric, flat, trainable
 from gnomon.subjects.rows import RowAccumulator, RowSample
 from gnomon.subjects.sites import Site
 from gnomon.subjects.statistic import Accumulator, Captured, Reads, ScalarOutput, Statistic
@@ -26,6 +27,8 @@ __all__ = [
     "MaskedToken",
     "Masking",
     "NextToken",
+    "Parameters",
+    "Parametric",
     "PassReport",
     "Predictions",
     "Reads",
@@ -41,8 +44,10 @@ __all__ = [
     "WeightMatrix",
     "accumulate",
     "capture",
+    "flat",
     "load",
     "load_data",
     "stream_to_files",
+    "trainable",
     "visiting",
 ]

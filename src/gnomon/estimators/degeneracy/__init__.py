@@ -1,0 +1,1 @@
+"""How singular the minimum is that training found: the local learning coefficient."""

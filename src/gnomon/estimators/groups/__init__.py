@@ -1,0 +1,1 @@
+"""Symmetry: power in the irreducible representations of finite groups, and equivariance."""

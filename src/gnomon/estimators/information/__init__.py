@@ -1,0 +1,1 @@
+"""How much the context tells about what comes next."""

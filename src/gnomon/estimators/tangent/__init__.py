@@ -1,0 +1,1 @@
+"""The empirical neural tangent kernel, and what it says of training."""

@@ -19,6 +19,7 @@ from gnomon.subjects.outputs import call, tensor_in
 from gnomon.subjects.probe import first_device, probe_batch
 from gnomon.subjects.resolve import Resolution, resolve_sites
 from gnomon.subjects.sites import Site
+from gnomon.subjects.symmetry.declared import Symmetry
 from gnomon.subjects.untouched import evaluating
 from gnomon.subjects.verify import verify
 from gnomon.subjects.weights import WeightMatrix, layers, matrices
@@ -37,6 +38,7 @@ class Subject:
     name : for reports.
     context : longest sequence the network accepts, if it has a limit.
     tokenizer : callable that turns a text into token ids, for language models.
+    symmetry : where the network has to do with the elements of a group, if it does.
 
     Raises
     ------
@@ -67,6 +69,7 @@ class Subject:
         name: str = "",
         context: int | None = None,
         tokenizer: Any = None,
+        symmetry: Symmetry | None = None,
     ) -> None:
         self.module = module
         self.loss = loss
@@ -74,6 +77,7 @@ class Subject:
         self.name = name or type(module).__name__
         self.context = context
         self.tokenizer = tokenizer
+        self.symmetry = symmetry
         self._modules: dict[str, nn.Module] = dict(module.named_modules())
         self.check_finite()
         batch = probe_batch(module, data)

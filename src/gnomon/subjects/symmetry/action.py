@@ -1,0 +1,136 @@
+"""Actions: how a group moves the inputs of a network, and how its outputs should move along."""
+
+from __future__ import annotations
+
+import abc
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from gnomon.errors import GnomonError
+from gnomon.subjects.batch import Batch
+from gnomon.subjects.symmetry.group import Group
+from gnomon.subjects.symmetry.operands import Operand
+
+
+class Action(abc.ABC):
+    """A finite group that acts on inputs and on outputs; its elements are 0, …, order − 1, and 0 is the identity."""
+
+    @property
+    @abc.abstractmethod
+    def order(self) -> int:
+        """Number of elements that act."""
+
+    @abc.abstractmethod
+    def on_inputs(self, batch: Batch, elements: Tensor) -> Batch:
+        """Every example moved by its own element, ``(batch,)`` int64."""
+
+    @abc.abstractmethod
+    def on_outputs(self, output: Tensor, elements: Tensor) -> Tensor:
+        """The network's output, moved likewise."""
+
+    def compared(self, output: Tensor) -> Tensor:
+        """The part of an output that is expected to move so."""
+        return output
+
+
+@dataclass(frozen=True, eq=False)
+class Composition(Action):
+    r"""What a network that composes group elements must respect: :math:`(ga)(bh) = g(ab)h`.
+
+    The pair :math:`(g, h)`, element :math:`g|G| + h`, multiplies the first operand by g from the left and the last by h
+    from the right; the score of answer c becomes that of gch.
+
+    Parameters
+    ----------
+    group : the group.
+    operands : where the inputs hold the elements that are composed, in order.
+    answers : which output scores each element, on the last axis of the output; default: the first ones, in order.
+    position : for outputs ``(batch, positions, outputs)``, at which position the answer stands.
+    """
+
+    group: Group
+    operands: tuple[Operand, ...]
+    answers: tuple[int, ...] = ()
+    position: int = -1
+
+    def __post_init__(self) -> None:
+        if not self.operands:
+            raise GnomonError("a composition has no operands", mend="say where the inputs hold them")
+        if self.answers and len(self.answers) != self.group.order:
+            raise GnomonError(f"{len(self.answers)} answers for {self.group.name}", mend=f"give {self.group.order}")
+
+    @property
+    def order(self) -> int:
+        """See `Action.order`: that of the group, squared."""
+        return self.group.order**2
+
+    def on_inputs(self, batch: Batch, elements: Tensor) -> Batch:
+        """See `Action.on_inputs`."""
+        left, right = self._sides(elements)
+        first, last = self.operands[0], self.operands[-1]
+        batch = first.write(batch, torch.from_numpy(self.group.product(left, first.read(batch).cpu().numpy())))
+        return last.write(batch, torch.from_numpy(self.group.product(last.read(batch).cpu().numpy(), right)))
+
+    def on_outputs(self, output: Tensor, elements: Tensor) -> Tensor:
+        """See `Action.on_outputs`."""
+        left, right = self._sides(elements)
+        answers = np.array(self.answers or range(self.group.order))
+        moved = self.group.product(self.group.product(left[:, None], np.arange(len(answers))), right[:, None])
+        source = np.tile(np.arange(output.shape[-1]), (len(output), 1))
+        np.put_along_axis(source, answers[moved], np.broadcast_to(answers, moved.shape), axis=1)
+        return _gathered(output, source)
+
+    def compared(self, output: Tensor) -> Tensor:
+        """See `Action.compared`: the scores of the answers, at the position where the answer stands."""
+        scores = output[:, self.position] if output.ndim == 3 else output
+        return scores[:, list(self.answers)] if self.answers else scores[:, : self.group.order]
+
+    def _sides(self, elements: Tensor) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        left, right = np.divmod(elements.cpu().numpy(), self.group.order)
+        return left, right
+
+
+@dataclass(frozen=True, eq=False)
+class Permutations(Action):
+    """A group that permutes the features of the inputs, and those of the outputs.
+
+    Parameters
+    ----------
+    inputs : ``(order, features)``: where each feature of a moved input is taken from, features counted through all
+        axes of an example but the first of the batch (the pixels of an image, channel by channel).
+    outputs : ``(order, outputs)`` likewise; ``None`` where the output should not change.
+    """
+
+    inputs: NDArray[np.int64]
+    outputs: NDArray[np.int64] | None = None
+
+    @property
+    def order(self) -> int:
+        """See `Action.order`."""
+        return len(self.inputs)
+
+    def on_inputs(self, batch: Batch, elements: Tensor) -> Batch:
+        """See `Action.on_inputs`."""
+        given = batch.args[0]
+        flat = given.reshape(len(given), -1)
+        moved = _gathered(flat, self.inputs[elements.cpu().numpy()]).reshape(given.shape)
+        return replace(batch, args=(moved, *batch.args[1:]))
+
+    def on_outputs(self, output: Tensor, elements: Tensor) -> Tensor:
+        """See `Action.on_outputs`."""
+        if self.outputs is None:
+            return output
+        flat = output.reshape(len(output), -1)
+        return _gathered(flat, self.outputs[elements.cpu().numpy()]).reshape(output.shape)
+
+
+def _gathered(values: Tensor, source: NDArray[np.int64]) -> Tensor:
+    """``values`` with entry j of the last axis taken from ``source[example, j]``."""
+    index = torch.from_numpy(np.ascontiguousarray(source)).to(values.device)
+    while index.ndim < values.ndim:
+        index = index.unsqueeze(1)
+    return values.gather(-1, index.expand(values.shape))

@@ -15,6 +15,7 @@ from gnomon.errors import GnomonError
 from gnomon.measurement import hash_json
 from gnomon.randomness import Rng
 from gnomon.subjects import ArrayData, Data, Site, SquaredError, Subject
+from gnomon.subjects.symmetry import Cyclic, ElementWeights, OneHot, Symmetry
 
 _SITES = (Site("embed", "embed"), Site("blocks.0", "square"), Site("logits", ""))
 
@@ -123,7 +124,21 @@ class ModularAddition(BaseModel):
 
     def subject(self, module: nn.Module, data: Data) -> Subject:
         """``module``, a network of this recipe, as a subject: sites ``embed``, ``blocks.0`` and ``logits``."""
-        return Subject(module, loss=SquaredError(), data=data, sites=_SITES, name=f"addition mod {self.p}")
+        name = f"addition mod {self.p}"
+        return Subject(module, loss=SquaredError(), data=data, sites=_SITES, name=name, symmetry=self.symmetry())
+
+    def symmetry(self) -> Symmetry:
+        """Where the network has the integers modulo p: its two operands, and its answers."""
+        first, second = tuple(range(self.p)), tuple(range(self.p, 2 * self.p))
+        return Symmetry(
+            group=Cyclic(self.p),
+            weights=(
+                ElementWeights("embed.weight", "inputs", first, "a"),
+                ElementWeights("embed.weight", "inputs", second, "b"),
+                ElementWeights("unembed.weight", "outputs", first, "answer"),
+            ),
+            operands=(OneHot(0, self.p), OneHot(self.p, self.p)),
+        )
 
 
 class Square(nn.Module):

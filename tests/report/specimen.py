@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from gnomon.lab.measuring import LeftOut
+from gnomon.lab.affordable import LeftOut
 from gnomon.measurement import Cost, Measurement, Provenance, Quantity, Uncertainty, Unit
 from gnomon.report.content import CalibrationRow, Examination, SubjectFacts
 

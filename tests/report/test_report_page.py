@@ -20,7 +20,7 @@ import pytest
 import specimen
 
 from gnomon.errors import GnomonError
-from gnomon.lab.measuring import LeftOut
+from gnomon.lab.affordable import LeftOut
 from gnomon.measurement import Measurement, Uncertainty, Unit
 from gnomon.report import page
 from gnomon.report.certificates import mark, marks

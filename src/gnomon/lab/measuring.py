@@ -13,13 +13,12 @@ import torch
 
 from gnomon.errors import GnomonError, UnknownNameError
 from gnomon.estimators import Budget, Estimator, StreamingEstimator, accumulate_together, estimator, estimators
+from gnomon.lab.affordable import LeftOut, affordable
 from gnomon.lab.price import Clock
 from gnomon.measurement import Cost, Measurement, catalogue
 from gnomon.measurement.provenance import record
 from gnomon.randomness import Rng
 from gnomon.subjects import Accumulator, Data, Subject
-
-_FEWEST_EXAMPLES = 32
 
 Progress = Callable[[str, int, int], None]
 
@@ -30,16 +29,6 @@ class Sink(Protocol):
 
     def add(self, measurements: Iterable[Measurement]) -> object:
         """Keep ``measurements``."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class LeftOut:
-    """An estimator that was not run: why, and what it would cost."""
-
-    estimator: str
-    quantities: tuple[str, ...]
-    reason: str
-    cost: Cost | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +44,7 @@ class Session:
 
 def measure(
     subject: Subject,
-    quantities: Sequence[str] | None = None,
+    quantities: Sequence[str | Estimator] | None = None,
     *,
     data: Data | None = None,
     sites: Sequence[str] = (),
@@ -68,17 +57,18 @@ def measure(
 
     Parameters
     ----------
-    quantities : names of quantities or estimators; ``None`` for every one that applies.
+    quantities : names of quantities or estimators, or estimators with options of their own (all that these measure is
+        read, and they stand in for the one of the same name); ``None`` for every one that applies.
     data : overrides the subject's own.
     sites : names or patterns (``blocks.*``) of sites or weight matrices; default: each estimator's own choice.
-    budget : see `Budget`. With ``seconds``, the largest number of examples that is predicted to fit is used, and
-        the dearest estimators are left out when none fits.
+    budget : see `Budget`. With ``seconds``, what is predicted to fit is measured, see
+        `gnomon.lab.affordable.affordable`, and the rest is left out with its price.
     sink : finished measurements are handed over as soon as their estimator is done.
     progress : called with a stage, the number done and the total.
 
     Raises
     ------
-    GnomonError : on unknown names, or when the data does not fit the subject. An estimator that breaks does not
+    GnomonError : on unknown names, when two estimators have one name, or when the data does not fit the subject. An estimator that breaks does not
         raise: its measurements have the status ``failed``, and all others go on.
     """
     started = time.perf_counter()
@@ -88,12 +78,13 @@ def measure(
     if data is not None and budget.examples is not None:
         data = data.sample(budget.examples, rng)
     places = _expand(subject, sites)
-    chosen, left_out, refused = _choose(subject, data, quantities)
+    names, given = _split(quantities)
+    chosen, left_out, refused = _choose(subject, data, names, given)
     plan = {e.name: _places(e, subject, places) for e in chosen}
     if budget.seconds is not None:
-        chosen, data, priced_out = _within(chosen, subject, data, plan, budget, rng)
+        chosen, data, priced_out = affordable(chosen, subject, data, plan, budget, rng)
         left_out += priced_out
-    recorder = _Recorder(subject, data, seed, sink, frozenset(quantities or ()))
+    recorder = _Recorder(subject, data, seed, sink, frozenset((*(names or ()), *(e.name for e in given))))
     recorder.keep_refused(refused)
     _run(chosen, subject, data, plan, replace(budget, examples=None), rng, recorder, progress)
     return Session(
@@ -119,11 +110,43 @@ def estimators_named(names: Sequence[str]) -> list[str]:
     return [name for name, kind in estimators().items() if not names or _asked(kind, names)]
 
 
+def prices(
+    subject: Subject,
+    instruments: Sequence[Estimator],
+    *,
+    data: Data | None = None,
+    sites: Sequence[str] = (),
+    budget: Budget | None = None,
+) -> dict[str, float]:
+    """Predicted seconds of each of ``instruments`` by name; those that stream share the time of one pass."""
+    clock = Clock(subject, data)
+    places = _expand(subject, sites)
+    streaming = sum(isinstance(e, StreamingEstimator) for e in instruments)
+    found = {}
+    for one in instruments:
+        cost = one.cost(subject, data, _places(one, subject, places), budget or Budget())
+        shared = clock.passing(cost) * (1 - 1 / streaming) if isinstance(one, StreamingEstimator) else 0.0
+        found[one.name] = clock.seconds(cost) - shared
+    return found
+
+
+def _split(quantities: Sequence[str | Estimator] | None) -> tuple[list[str] | None, list[Estimator]]:
+    """The names, ``None`` where all estimators are meant, and the estimators that are given themselves."""
+    given = [q for q in quantities or () if isinstance(q, Estimator)]
+    for one in given:
+        if sum(other.name == one.name for other in given) > 1:
+            raise GnomonError(f"two estimators are called {one.name!r}", mend="measure with one after the other")
+    names = None if quantities is None else [q for q in quantities if isinstance(q, str)]
+    return names, given
+
+
 def _choose(
-    subject: Subject, data: Data | None, names: Sequence[str] | None
+    subject: Subject, data: Data | None, names: Sequence[str] | None, given: Sequence[Estimator]
 ) -> tuple[list[Estimator], list[LeftOut], list[tuple[Estimator, str]]]:
     """The applicable estimators, those left out unasked, and those asked for that do not apply."""
-    wanted = [estimator(name)() for name in estimators_named(names or ())]
+    named = estimators_named(names or ()) if names or not given else []
+    own = {e.name: e for e in given}
+    wanted = [own[n] if n in own else estimator(n)() for n in sorted({*named, *own})]
     chosen: list[Estimator] = []
     left_out: list[LeftOut] = []
     refused: list[tuple[Estimator, str]] = []
@@ -162,45 +185,6 @@ def _places(instrument: Estimator, subject: Subject, named: Sequence[str]) -> tu
     if not named:
         return instrument.sites(subject)
     return tuple(n for n in named if n in subject.sites or not instrument.needs - {"weights"})
-
-
-def _within(
-    chosen: list[Estimator],
-    subject: Subject,
-    data: Data | None,
-    plan: Mapping[str, Sequence[str]],
-    budget: Budget,
-    rng: Rng,
-) -> tuple[list[Estimator], Data | None, list[LeftOut]]:
-    """Fewer examples, then fewer estimators, until the predicted time fits ``budget.seconds``."""
-    assert budget.seconds is not None
-    clock = Clock(subject, data)
-    total = 0 if data is None else len(data)
-    left_out: list[LeftOut] = []
-    while chosen:
-        n = total
-        while True:
-            prices = {
-                e.name: _price(e, subject, data, plan[e.name], replace(budget, examples=n), clock) for e in chosen
-            }
-            if clock.together(list(prices.values())) <= budget.seconds:
-                return chosen, None if data is None else data.sample(n, rng), left_out
-            if n <= _FEWEST_EXAMPLES:
-                break
-            n = max(_FEWEST_EXAMPLES, 3 * n // 4)
-        dearest = max(chosen, key=lambda e: prices[e.name].seconds)
-        chosen = [e for e in chosen if e is not dearest]
-        price = _price(dearest, subject, data, plan[dearest.name], budget, clock)
-        reason = f"predicted to take {price.seconds:.0f} s, the budget is {budget.seconds:.0f} s for everything"
-        left_out.append(LeftOut(estimator=dearest.name, quantities=_names(dearest), reason=reason, cost=price))
-    return chosen, data, left_out
-
-
-def _price(
-    instrument: Estimator, subject: Subject, data: Data | None, sites: Sequence[str], budget: Budget, clock: Clock
-) -> Cost:
-    cost = instrument.cost(subject, data, sites, budget)
-    return replace(cost, seconds=clock.seconds(cost))
 
 
 def _run(

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypedDict
 
-from gnomon.lab.measuring import LeftOut
+from gnomon.lab.affordable import LeftOut
 from gnomon.measurement import Measurement, Provenance
 
 

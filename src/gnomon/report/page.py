@@ -17,7 +17,7 @@ from jinja2.utils import htmlsafe_json_dumps
 from markupsafe import Markup
 
 from gnomon.errors import GnomonError
-from gnomon.lab.measuring import LeftOut
+from gnomon.lab.affordable import LeftOut
 from gnomon.measurement import Provenance, Quantity, catalogue
 from gnomon.report import certificates, headline, readings
 from gnomon.report.content import Examination

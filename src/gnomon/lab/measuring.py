@@ -68,8 +68,8 @@ def measure(
 
     Raises
     ------
-    GnomonError : on unknown names, when two estimators have one name, or when the data does not fit the subject. An estimator that breaks does not
-        raise: its measurements have the status ``failed``, and all others go on.
+    GnomonError : on unknown names, when two estimators have one name, or when the data does not fit the subject. An
+        estimator that breaks does not raise: its measurements have the status ``failed``, and all others go on.
     """
     started = time.perf_counter()
     budget = budget or Budget()
@@ -108,26 +108,6 @@ def estimators_named(names: Sequence[str]) -> list[str]:
     """Estimators that ``names`` (of quantities or estimators) ask for; all of them when there are no names."""
     check_names(names)
     return [name for name, kind in estimators().items() if not names or _asked(kind, names)]
-
-
-def prices(
-    subject: Subject,
-    instruments: Sequence[Estimator],
-    *,
-    data: Data | None = None,
-    sites: Sequence[str] = (),
-    budget: Budget | None = None,
-) -> dict[str, float]:
-    """Predicted seconds of each of ``instruments`` by name; those that stream share the time of one pass."""
-    clock = Clock(subject, data)
-    places = _expand(subject, sites)
-    streaming = sum(isinstance(e, StreamingEstimator) for e in instruments)
-    found = {}
-    for one in instruments:
-        cost = one.cost(subject, data, _places(one, subject, places), budget or Budget())
-        shared = clock.passing(cost) * (1 - 1 / streaming) if isinstance(one, StreamingEstimator) else 0.0
-        found[one.name] = clock.seconds(cost) - shared
-    return found
 
 
 def _split(quantities: Sequence[str | Estimator] | None) -> tuple[list[str] | None, list[Estimator]]:

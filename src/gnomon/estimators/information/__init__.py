@@ -1,1 +1,5 @@
-"""How much the context tells about what comes next."""
+"""Information: what a network knows of what comes next, against how much of what came before it is shown."""
+
+from gnomon.estimators.information.in_context import InContextLearning
+
+__all__ = ["InContextLearning"]

@@ -70,7 +70,7 @@ def _matrices(change: Callable[[Tensor, Rng], Tensor]) -> Transform:
         for name, parameter in module.named_parameters():
             if parameter.ndim == 2:
                 parameter.data = change(parameter.data.double(), rng.child(name)).float()
-        return Subject(module), None
+        return Subject(module, symmetry=instance.subject.symmetry), None
 
     return transform
 

@@ -1,1 +1,5 @@
-"""Symmetry: power in the irreducible representations of finite groups, and equivariance."""
+"""Groups: what a network has learnt of a symmetry, in its weights, its activations and its outputs."""
+
+from gnomon.estimators.groups.irrep_spectrum import IrrepSpectrum
+
+__all__ = ["IrrepSpectrum"]

@@ -1,0 +1,158 @@
+"""Networks built by hand whose spectra over a group are known in closed form."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from gnomon.estimators.groups.shares import at_least
+from gnomon.measurement import Value
+from gnomon.randomness import Rng
+from gnomon.subjects import Data, Site, Subject
+from gnomon.subjects.symmetry import Cyclic, ElementWeights, Group, OneHot, Symmetric, Symmetry
+
+Array = NDArray[np.float64]
+Known = tuple[Subject, Data | None, Value]
+
+_MODULUS, _WIDTH = 23, 12
+
+
+class CompositionNetwork(nn.Module):
+    r"""A network that composes two elements of a group by their representations, exactly.
+
+    One-hot a and b become :math:`\alpha_\rho\,\rho(a)` and :math:`\rho(b)`; the score of c is
+    :math:`\sum_\rho \alpha_\rho \operatorname{tr}\bigl[\rho(a)\rho(b)\rho(c)^\top\bigr]`, largest where c = ab if some
+    of the representations tell all elements apart.
+
+    Parameters
+    ----------
+    group : the group.
+    amplitudes : :math:`\alpha_\rho` by name of the representation; others are not used.
+    """
+
+    def __init__(self, group: Group, amplitudes: Mapping[str, float]) -> None:
+        super().__init__()
+        self.order = group.order
+        chosen = [irrep for irrep in group.irreps if irrep.name in amplitudes]
+        self.sizes = [irrep.dimension for irrep in chosen]
+        plain = np.concatenate([irrep.matrices.reshape(group.order, -1) for irrep in chosen], axis=1)
+        scales = np.repeat([amplitudes[irrep.name] for irrep in chosen], [d * d for d in self.sizes])
+        self.first = linear((plain * scales).T)
+        self.second = linear(plain.T)
+        self.unembed = linear(plain)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Scores of all elements, ``(batch, order)``, for ``[e_a; e_b]``, ``(batch, 2 order)``."""
+        x = x.to(self.first.weight.dtype)
+        squares = [d * d for d in self.sizes]
+        firsts = self.first(x[:, : self.order]).split(squares, dim=1)
+        seconds = self.second(x[:, self.order :]).split(squares, dim=1)
+        products = [
+            (a.unflatten(1, (d, d)) @ b.unflatten(1, (d, d))).flatten(1)
+            for a, b, d in zip(firsts, seconds, self.sizes, strict=True)
+        ]
+        scores: Tensor = self.unembed(torch.cat(products, dim=1))
+        return scores
+
+
+def linear(matrix: Array) -> nn.Linear:
+    """A linear layer with the given weight, ``(outputs, inputs)``, in float64."""
+    outputs, inputs = matrix.shape
+    layer = nn.Linear(inputs, outputs, bias=False, dtype=torch.float64, device="meta").to_empty(device="cpu")
+    with torch.no_grad():
+        layer.weight.copy_(torch.from_numpy(np.ascontiguousarray(matrix)))
+    return layer
+
+
+def embedding_subject(group: Group, rows: Array) -> Subject:
+    """A linear layer whose inputs are the elements of ``group``, with ``rows`` for their embeddings."""
+    elements = ElementWeights("weight", "inputs", tuple(range(group.order)), "a")
+    return Subject(linear(rows.T), symmetry=Symmetry(group=group, weights=(elements,)))
+
+
+def composition_subject(group: Group, amplitudes: Mapping[str, float]) -> Subject:
+    """A `CompositionNetwork` that declares its symmetry."""
+    elements = tuple(range(group.order))
+    symmetry = Symmetry(
+        group=group,
+        weights=(
+            ElementWeights("first.weight", "inputs", elements, "a"),
+            ElementWeights("second.weight", "inputs", elements, "b"),
+            ElementWeights("unembed.weight", "outputs", elements, "answer"),
+        ),
+        operands=(OneHot(0, group.order), OneHot(group.order, group.order)),
+    )
+    sites = (Site("first", "first"), Site("second", "second"), Site("logits", ""))
+    network = CompositionNetwork(group, amplitudes)
+    return Subject(network, sites=sites, name=f"composition in {group.name}", symmetry=symmetry)
+
+
+def frequencies(rng: Rng, chosen: int) -> tuple[Array, Array]:
+    """Embeddings of the integers modulo 23 on some frequencies, and the share of each of the eleven."""
+    generator = rng.numpy()
+    group = Cyclic(_MODULUS)
+    picked = generator.choice(np.arange(1, _MODULUS // 2 + 1), size=chosen, replace=False)
+    amplitudes = generator.uniform(0.5, 2.0, size=chosen)
+    directions = np.linalg.qr(generator.normal(size=(_WIDTH, 2 * chosen)))[0].reshape(_WIDTH, chosen, 2)
+    angles = 2 * np.pi * np.arange(group.order)[:, None] * picked / group.order
+    waves = np.stack([np.cos(angles), np.sin(angles)], axis=2) * amplitudes[:, None]
+    shares = np.zeros(_MODULUS // 2)
+    shares[picked - 1] = amplitudes**2 / np.square(amplitudes).sum()
+    return np.einsum("gkj,wkj->gw", waves, directions) + generator.normal(size=_WIDTH), shares
+
+
+def planted_frequencies(rng: Rng) -> Known:
+    """Three frequencies of eleven."""
+    rows, shares = frequencies(rng, 3)
+    return embedding_subject(Cyclic(_MODULUS), rows), None, shares
+
+
+def planted_number(rng: Rng) -> Known:
+    """Six frequencies, of which so many hold 70 %."""
+    rows, shares = frequencies(rng, 6)
+    number = np.searchsorted(np.cumsum(np.sort(shares)[::-1]), 0.7) + 1
+    return embedding_subject(Cyclic(_MODULUS), rows), None, float(number)
+
+
+def _random_amplitudes(group: Group, rng: Rng) -> tuple[dict[str, float], Array]:
+    """An amplitude for every irrep but the trivial one, and the share of power that each then has: α²d."""
+    irreps = group.irreps[1:]
+    amplitudes = rng.child("amplitudes").numpy().uniform(0.3, 2.0, size=len(irreps))
+    power = amplitudes**2 * [irrep.dimension for irrep in irreps]
+    return {i.name: float(a) for i, a in zip(irreps, amplitudes, strict=True)}, power / power.sum()
+
+
+def composition_s4(rng: Rng) -> Known:
+    """All irreps of S₄ but the trivial one, by amplitude and dimension."""
+    amplitudes, shares = _random_amplitudes(Symmetric(4), rng)
+    return composition_subject(Symmetric(4), amplitudes), None, shares
+
+
+def composition_s3_leading(rng: Rng) -> Known:
+    """The larger share of two, in the embedding of the first operand."""
+    amplitudes, shares = _random_amplitudes(Symmetric(3), rng)
+    return composition_subject(Symmetric(3), amplitudes), None, float(shares.max())
+
+
+def enumerated(group: Group, rng: Rng) -> Known:
+    """The leading share of random embeddings in every order there is."""
+    rows = rng.numpy().normal(size=(group.order, 2))
+    orders = np.array(list(itertools.permutations(range(group.order))))
+    centred = rows - rows.mean(axis=0)
+    leading = group.power(centred[orders])[:, 1:].max(axis=1) / np.square(centred).sum()
+    return embedding_subject(group, rows), None, at_least(leading, leading[0]) / len(leading)
+
+
+def enumerated_c7(rng: Rng) -> Known:
+    """Over 5,040 orders."""
+    return enumerated(Cyclic(7), rng)
+
+
+def enumerated_s3(rng: Rng) -> Known:
+    """Over 720 orders."""
+    return enumerated(Symmetric(3), rng)

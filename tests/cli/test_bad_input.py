@@ -181,3 +181,19 @@ def test_ctrl_c_loses_nothing_that_was_finished(tiny_model: Path, texts: Path, o
     assert errors.splitlines() == ["gnomon: interrupted; what was finished is in the store"]
     with gnomon.Store.open(own_store) as store:
         assert {m.quantity for m in store.measurements()} == {"nll"}
+
+
+@pytest.mark.parametrize(
+    ("setting", "said"),
+    [
+        ("hessian_spectrum", "cannot read the setting 'hessian_spectrum'"),
+        ("hessian_spectra.steps=8", "did you mean 'hessian_spectrum'"),
+        ("hessian_spectrum.step=8", "did you mean 'steps'"),
+        ("hessian_spectrum.steps=many", "hessian_spectrum.steps = many: Input should be a valid integer"),
+        ("hessian_spectrum.learning_rate=-1", "is not positive"),
+    ],
+)
+def test_a_bad_setting(
+    tiny_model: Path, texts: Path, setting: str, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert said in refused(["measure", str(tiny_model), "--data", str(texts), "--set", setting], capsys)

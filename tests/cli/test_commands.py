@@ -144,3 +144,24 @@ def test_doctor_finds_a_damaged_store(own_store: Path, capsys: pytest.CaptureFix
     code, found = as_json(["doctor"], capsys)
     assert code == 1
     assert found["problems"]
+
+
+def test_an_estimator_is_given_its_options(tiny_model: Path, texts: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["measure", str(tiny_model), "--data", str(texts), "--examples", "20"]
+    settings = ["--set", "hessian_spectrum.learning_rate=0.1", "--set", "hessian_spectrum.steps=24"]
+    _, found = as_json([*arguments, *settings], capsys)
+    read = {m["quantity"]: m for m in found["measurements"]}
+    assert read["sharpness_ratio"]["value"] == pytest.approx(0.05 * read["hessian_top_eigenvalue"]["value"])
+    assert read["sharpness_ratio"]["diagnostics"]["steps"] == 24
+
+
+def test_what_a_budget_leaves_out_is_said_with_its_price(
+    tiny_model: Path, texts: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["measure", str(tiny_model), "-q", "criticality", "--data", str(texts), "--budget", "0.1ms"]
+    code, found = as_json(arguments, capsys)
+    assert code == 3
+    assert [x["estimator"] for x in found["left_out"]] == ["criticality"]
+    assert found["left_out"][0]["cost"]["seconds"] > 1e-4
+    assert run(arguments) == 3
+    assert "left out: criticality: predicted to take" in capsys.readouterr().out

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from typing import Annotated
 
 import typer
@@ -19,12 +20,15 @@ def calibrate(
     as_json: AsJson = False,
 ) -> int:
     """Run every instrument on its known answers; exit 1 if one of them reads wrong."""
+    import torch
+
     from gnomon.cli.progress import progress_bar
     from gnomon.cli.tables import certificate_row, print_table
     from gnomon.lab.calibration import calibrate as run
-    from gnomon.lab.measuring import estimators_named
+    from gnomon.lab.measuring import estimators_named, hardware
     from gnomon.lab.store import Store
 
+    started = time.perf_counter()
     chosen = estimators_named(split(names))
     with Store.open(store) as kept, progress_bar("calibrating") as progress:
         certificates = run(
@@ -37,7 +41,15 @@ def calibrate(
         kept.add_certificates(certificates)
     passed = all(c.passed for c in certificates)
     if as_json:
-        print_json({"passed": passed, "instruments": [c.to_json() for c in certificates]})
+        document = {
+            "passed": passed,
+            "instruments": [c.to_json() for c in certificates],
+            "quick": quick,
+            "seconds": time.perf_counter() - started,
+            "workers": workers,
+            "hardware": hardware(torch.device("cpu")),
+        }
+        print_json(document)
     else:
         columns = ("quantity", "known answer", "truth", "mean", "bias", "spread", "coverage", "read", "verdict")
         verdict = "all pass" if passed else f"{sum(not c.passed for c in certificates)} FAIL"

@@ -74,10 +74,7 @@ def show(examination: Examination, page: Path, *, as_json: bool) -> int:
         document = {
             "report": str(page),
             "measurements": [m.to_json() for m in found],
-            "left_out": [
-                {"estimator": x.estimator, "reason": x.reason, "cost": None if x.cost is None else x.cost.to_json()}
-                for x in examination.left_out
-            ],
+            "left_out": [x.to_json() for x in examination.left_out],
             "seconds": examination.seconds,
         }
         print_json(document)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from gnomon.cli.configured import Settings, configured
 from gnomon.cli.options import (
     AsJson,
     Cluster,
@@ -31,6 +32,7 @@ from gnomon.cli.options import (
 from gnomon.errors import GnomonError
 
 if TYPE_CHECKING:
+    from gnomon.estimators import Estimator
     from gnomon.measurement import Measurement
 
 _INSUFFICIENT, _BAD = 3, 2
@@ -39,6 +41,7 @@ _INSUFFICIENT, _BAD = 3, 2
 def measure(
     subject: SubjectPath,
     names: Names = None,
+    settings: Settings = None,
     sites: Sites = None,
     data: DataPath = None,
     column: Column = None,
@@ -53,9 +56,9 @@ def measure(
     store: StorePath = None,
     as_json: AsJson = False,
 ) -> int:
-    """Measure quantities of SUBJECT and keep them in the store."""
+    """Measure quantities of SUBJECT, and all that the estimators measure that are --set; keep them in the store."""
     wanted = split(names)
-    if not wanted:
+    if not wanted and not settings:
         raise GnomonError("no quantity is named", mend="add -q NAME, or run `gnomon examine` for all that apply")
     from gnomon.cli.progress import progress_bar
     from gnomon.cli.tables import measurement_row, print_table
@@ -65,24 +68,34 @@ def measure(
     from gnomon.lab.store import Store, recording
 
     check_names(wanted)
+    chosen: list[str | Estimator] = [*wanted, *configured(settings or (), device)]
     limit = Budget(seconds=None if budget is None else seconds(budget), examples=examples)
     measured = open_subject(subject, device)
     how = {"column": column, "label": label, "cluster": cluster, "unit": unit, "overlong": overlong}
     given = open_data(data, measured, seed=seed, **how)
     places = split(sites)
-    spec = {"quantities": wanted, "sites": places, "seed": seed, "data": None if data is None else str(data)}
+    spec = {
+        "quantities": wanted,
+        "set": settings or [],
+        "sites": places,
+        "seed": seed,
+        "data": None if data is None else str(data),
+    }
     with (
         Store.open(store) as kept,
         recording(kept, "measure", subject=measured.name, spec=spec) as sink,
         progress_bar("measuring") as progress,
     ):
-        session = run(measured, wanted, data=given, sites=places, budget=limit, seed=seed, sink=sink, progress=progress)
+        session = run(measured, chosen, data=given, sites=places, budget=limit, seed=seed, sink=sink, progress=progress)
     if as_json:
-        print_json({"measurements": [m.to_json() for m in session.measurements]})
+        left_out = [x.to_json() for x in session.left_out]
+        print_json({"measurements": [m.to_json() for m in session.measurements], "left_out": left_out})
     else:
         columns = ("quantity", "site", "value", "interval", "unit", "status", "estimator")
         print_table(measured.name, columns, map(measurement_row, session.measurements))
-    return _exit_code(session.measurements)
+        for one in session.left_out:
+            typer.echo(f"left out: {one.estimator}: {one.reason}")
+    return _exit_code(session.measurements) or (_INSUFFICIENT if session.left_out else 0)
 
 
 def _exit_code(found: Sequence[Measurement]) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from gnomon.estimators import Budget, Estimator, StreamingEstimator
 from gnomon.lab.price import Clock
@@ -24,6 +25,16 @@ class LeftOut:
     quantities: tuple[str, ...]
     reason: str
     cost: Cost | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """JSON object."""
+        price = None if self.cost is None else self.cost.to_json()
+        return {
+            "estimator": self.estimator,
+            "quantities": list(self.quantities),
+            "reason": self.reason,
+            "cost": price,
+        }
 
 
 def affordable(

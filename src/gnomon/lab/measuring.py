@@ -14,7 +14,6 @@ import torch
 from gnomon.errors import GnomonError, UnknownNameError
 from gnomon.estimators import Budget, Estimator, StreamingEstimator, accumulate_together, estimator, estimators
 from gnomon.lab.affordable import LeftOut, affordable
-from gnomon.lab.price import Clock
 from gnomon.measurement import Cost, Measurement, catalogue
 from gnomon.measurement.provenance import record
 from gnomon.randomness import Rng

@@ -7,7 +7,7 @@ export OMP_NUM_THREADS ?= 1
 export MKL_NUM_THREADS ?= 1
 export HF_HUB_OFFLINE ?= 1
 
-.PHONY: demo test test-slow lint docs bench calibrate wheel clean
+.PHONY: demo test test-slow lint docs bench calibrate calibration-table wheel clean
 
 demo: .venv/runtime
 	$(BIN)/gnomon calibrate --quick
@@ -34,6 +34,10 @@ bench: .venv/dev
 
 calibrate: .venv/runtime
 	$(BIN)/gnomon calibrate
+
+# the table in the docs: every instrument on all seeds of its known answers
+calibration-table: .venv/runtime
+	$(BIN)/gnomon calibrate --json > docs/calibration.json.new && mv docs/calibration.json.new docs/calibration.json
 
 # the built wheel installs into an empty environment and finds itself healthy there
 wheel: .venv/dev

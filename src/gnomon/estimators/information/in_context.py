@@ -36,9 +36,9 @@ SCORE = Quantity(
         r"s_\mathrm{ICL} = \mathbb{E}\,\ell_{t_1} - \mathbb{E}\,\ell_{t_0}, \quad \ell_t = -\log p(x_t \mid x_{<t})"
     ),
     convention=(
-        "Negative where later tokens are predicted better. t₁ = 500 and t₀ = 50, or, where fewer than half of the "
-        "texts are so long, t₁ is the length that half of them have, and t₀ a tenth of it; each is averaged over the "
-        f"tenth of positions that ends there. {_CONVENTION}"
+        "Negative where later tokens are predicted better. t₁ = 500 and t₀ = 50, or, where fewer than three quarters "
+        "of the texts are so long, t₁ is what three quarters of them reach, and t₀ a tenth of it; each is averaged "
+        f"over the tenth of positions that ends there. {_CONVENTION}"
     ),
     source="Olsson et al., arXiv:2209.11895; Kaplan et al., arXiv:2001.08361 (loss by position)",
     invariances=("example_permutation",),
@@ -125,7 +125,7 @@ class InContextLearning(StreamingEstimator):
         del subject, sites, budget, rng
         losses = found["losses"]
         assert isinstance(losses, LossAccumulator)
-        late = self.late or min(_LATEST, int(np.median(losses.lengths)) - 1)
+        late = self.late or min(_LATEST, int(np.quantile(losses.lengths, 0.25)) - 1)
         early = self.early or max(1, round(late / _SHARE))
         long_enough = losses.lengths > late
         clusters = len(np.unique(losses.clusters[long_enough]))
@@ -137,7 +137,7 @@ class InContextLearning(StreamingEstimator):
             "clusters": clusters,
         }
         if late < _FEWEST_POSITIONS or early >= late:
-            reason = f"half of the texts have fewer than {_FEWEST_POSITIONS} predictions"
+            reason = f"a quarter of the texts have fewer than {_FEWEST_POSITIONS} predictions"
             return [Measurement.insufficient(q, reason, estimator=self.name) for q in self.quantities]
         if clusters < FEWEST_CLUSTERS:
             return too_few(self, clusters, f"texts of more than {late} tokens", len(long_enough))

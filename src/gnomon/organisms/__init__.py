@@ -2,6 +2,8 @@
 
 from gnomon.organisms.modular import ModularAddition
 from gnomon.organisms.organism import History, Organism
+from gnomon.organisms.recipe import Recipe
 from gnomon.organisms.training import train
+from gnomon.organisms.transformer import ModularTransformer
 
-__all__ = ["History", "ModularAddition", "Organism", "train"]
+__all__ = ["History", "ModularAddition", "ModularTransformer", "Organism", "Recipe", "train"]

@@ -18,10 +18,13 @@ from torch import Tensor, nn
 
 from gnomon.errors import GnomonError
 from gnomon.organisms.modular import ModularAddition
+from gnomon.organisms.recipe import Recipe
+from gnomon.organisms.transformer import ModularTransformer
 from gnomon.subjects import ArrayData, Subject
 
 Split = Literal["train", "test"]
 _FORMAT = "gnomon organism 1"
+_KINDS: dict[str, type[Recipe]] = {r.model_fields["kind"].default: r for r in (ModularAddition, ModularTransformer)}
 _CURVES = ("train_loss", "train_accuracy", "test_accuracy")
 
 
@@ -48,7 +51,7 @@ class Organism:
     of the training pairs and the history, under a checksum.
     """
 
-    spec: ModularAddition
+    spec: Recipe
     module: nn.Sequential
     train: ArrayData
     test: ArrayData
@@ -66,8 +69,7 @@ class Organism:
         target = Path(path)
         tensors = {f"weights.{n}": t.detach().cpu().contiguous() for n, t in self.module.state_dict().items()}
         tensors |= {f"history.{c}": torch.from_numpy(getattr(self.history, c)) for c in _CURVES}
-        first = self.train.inputs.reshape(len(self.train), 2, -1).argmax(dim=2)
-        tensors["train_pairs"] = first[:, 0] * self.spec.p + first[:, 1]
+        tensors["train_pairs"] = torch.from_numpy(self.spec.pairs(self.train))
         spec = self.spec.model_dump_json()
         content = save(tensors, {"format": _FORMAT, "spec": spec, "checksum": _checksum(spec, tensors)})
         temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
@@ -99,7 +101,8 @@ class Organism:
             raise GnomonError(f"{source} holds no organism", mend="give a file that Organism.save wrote")
         if header.get("checksum") != _checksum(header.get("spec", ""), tensors):
             raise GnomonError(f"{source} is damaged: its checksum does not match", mend="save it anew")
-        spec = ModularAddition.model_validate(json.loads(header["spec"]))
+        values = json.loads(header["spec"])
+        spec = _KINDS[values["kind"]].model_validate(values)
         module = spec.network()
         module.load_state_dict({n.removeprefix("weights."): t for n, t in tensors.items() if n.startswith("weights.")})
         train, test = spec.data(tensors["train_pairs"].numpy())

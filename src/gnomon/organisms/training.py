@@ -6,11 +6,11 @@ from collections.abc import Callable
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from gnomon.errors import GnomonError
-from gnomon.organisms.modular import ModularAddition
 from gnomon.organisms.organism import History, Organism
+from gnomon.organisms.recipe import Recipe
 from gnomon.subjects import Subject
 
 Observe = Callable[[int, Subject], None]
@@ -18,7 +18,7 @@ Progress = Callable[[int, int], None]
 
 
 def train(
-    spec: ModularAddition,
+    spec: Recipe,
     *,
     observe: Observe | None = None,
     progress: Progress | None = None,
@@ -41,8 +41,10 @@ def train(
     ------
     GnomonError : when training diverges.
 
-    Cost: two forward passes and one backward pass over the pairs a step; about 1 ms a step at p = 23, width 256.
+    Cost: two forward passes and one backward pass over the pairs a step; about 1 ms a step with the defaults of
+    `ModularAddition`, 6 ms with those of `ModularTransformer`.
 
+    >>> from gnomon.organisms import ModularAddition
     >>> organism = train(ModularAddition(p=5, steps=3))
     >>> organism.history.test_accuracy.shape
     (4,)
@@ -52,7 +54,6 @@ def train(
     subject = spec.subject(module, test_data)
     inputs, classes = train_data.inputs.to(device), _classes(train_data.targets).to(device)
     test_inputs, test_classes = test_data.inputs.to(device), _classes(test_data.targets).to(device)
-    targets = nn.functional.one_hot(classes, spec.p).to(inputs.dtype)
     optimizer = torch.optim.AdamW(
         module.parameters(), lr=spec.learning_rate, betas=spec.betas, weight_decay=spec.weight_decay
     )
@@ -61,7 +62,7 @@ def train(
         if observe is not None:
             observe(step, subject)
         output = module(inputs)
-        objective = (output - targets).square().mean()
+        objective = spec.objective(output, classes)
         loss[step] = objective.item()
         if not np.isfinite(loss[step]):
             raise GnomonError(f"training diverged at step {step}", mend="lower learning_rate")
@@ -71,7 +72,7 @@ def train(
         if step == spec.steps:
             break
         optimizer.zero_grad()
-        objective.backward()
+        objective.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         if progress is not None:
             progress(step + 1, spec.steps)

@@ -1,0 +1,126 @@
+"""What every recipe for modular addition has in common: the pairs, the split, the optimiser."""
+
+from __future__ import annotations
+
+import abc
+from typing import Annotated, Any, Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, ModelWrapValidatorHandler, ValidationError, model_validator
+from torch import Tensor, nn
+
+from gnomon.errors import GnomonError
+from gnomon.measurement import hash_json
+from gnomon.randomness import Rng
+from gnomon.subjects import ArrayData, Data, Loss, Site, Subject
+from gnomon.subjects.symmetry import Symmetry
+
+Modulus = Annotated[int, Field(ge=2, le=211)]
+Share = Annotated[float, Field(gt=0, lt=1)]
+Count = Annotated[int, Field(ge=1)]
+Positive = Annotated[float, Field(gt=0)]
+
+
+class Recipe(BaseModel, abc.ABC):
+    r"""A network for :math:`a + b \;\mathrm{mod}\; p` and how it is trained: full batch, AdamW.
+
+    A subclass adds its ``kind``, its sizes, and what is abstract here; `train` and `Organism` need nothing else.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    p: Modulus
+    train_share: Share
+    seed: int = Field(default=0, ge=0)
+    init_scale: Positive
+    steps: Count
+    learning_rate: Positive
+    betas: tuple[float, float] = (0.9, 0.98)
+    weight_decay: float = Field(default=1.0, ge=0)
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _in_one_line(cls, values: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        try:
+            spec = handler(values)
+        except ValidationError as error:
+            faults = (
+                f"{'.'.join(map(str, e['loc'])) or 'spec'}: {e['msg']} (got {e['input']!r})" for e in error.errors()
+            )
+            raise GnomonError(f"bad {cls.__name__}: {'; '.join(faults)}", mend="mend the field") from None
+        if not all(0 <= beta < 1 for beta in spec.betas):
+            raise GnomonError(f"bad {cls.__name__}: betas {spec.betas} are not in [0, 1)", mend="mend the field")
+        if not 0 < spec.train_size < spec.p**2:
+            raise GnomonError(
+                f"bad {cls.__name__}: train_share {spec.train_share} of {spec.p**2} pairs leaves a split empty",
+                mend="choose a share nearer to 0.5",
+            )
+        return spec
+
+    @property
+    def hash(self) -> str:
+        """SHA-256 of the recipe's canonical JSON."""
+        return hash_json(self.model_dump(mode="json"))
+
+    @property
+    def train_size(self) -> int:
+        """Number of training pairs."""
+        return round(self.train_share * self.p**2)
+
+    def train_pairs(self) -> NDArray[np.int64]:
+        """Indices a·p + b of the training pairs, ascending; the others are the test pairs."""
+        order = torch.randperm(self.p**2, generator=Rng(self.seed).child("pairs").torch())
+        return np.sort(order[: self.train_size].numpy())
+
+    def data(self, train_pairs: NDArray[np.int64] | None = None) -> tuple[ArrayData, ArrayData]:
+        """Training and test examples: the pair as `encode` writes it, and the class a + b mod p."""
+        indices = np.arange(self.p**2)
+        train = self.train_pairs() if train_pairs is None else train_pairs
+        return self._examples(train, "train"), self._examples(np.setdiff1d(indices, train), "test")
+
+    def _examples(self, indices: NDArray[np.int64], split: str) -> ArrayData:
+        a, b = (torch.from_numpy(i) for i in np.divmod(indices, self.p))
+        return ArrayData(self.encode(a, b), (a + b) % self.p, description=f"{split} pairs of addition mod {self.p}")
+
+    def pairs(self, data: ArrayData) -> NDArray[np.int64]:
+        """Indices a·p + b of the examples of ``data``: what `data` was given."""
+        batch = data.batch(range(len(data)))
+        a, b = (operand.read(batch).numpy() for operand in self.symmetry().operands)
+        return np.asarray(a * self.p + b)
+
+    def subject(self, module: nn.Module, data: Data) -> Subject:
+        """``module``, a network of this recipe, as a subject with its loss, its sites and its symmetry."""
+        return Subject(
+            module,
+            loss=self.loss(),
+            data=data,
+            sites=self.sites(),
+            name=f"addition mod {self.p}",
+            symmetry=self.symmetry(),
+        )
+
+    @abc.abstractmethod
+    def encode(self, a: Tensor, b: Tensor) -> Tensor:
+        """Inputs of the network for the pairs (a, b), one a row."""
+
+    @abc.abstractmethod
+    def network(self) -> nn.Sequential:
+        """The network before training, on the CPU, drawn from the recipe's seed only."""
+
+    @abc.abstractmethod
+    def loss(self) -> Loss:
+        """What is minimised, as the subject's loss."""
+
+    @abc.abstractmethod
+    def objective(self, output: Tensor, classes: Tensor) -> Tensor:
+        """What is minimised: the mean of `loss` over the rows of ``output``."""
+
+    @abc.abstractmethod
+    def sites(self) -> tuple[Site, ...]:
+        """Places of the network, by name."""
+
+    @abc.abstractmethod
+    def symmetry(self) -> Symmetry:
+        """Where the network has the integers modulo p: its two operands, and its answers."""

@@ -64,7 +64,7 @@ def test_power_is_that_of_the_projectors(group: Group) -> None:
         for g in range(group.order):
             moved = values[group.product(group.inverses[g], np.arange(group.order))]  # (R(g)f)(x) = f(g⁻¹x)
             projected += irrep.dimension / irrep.norm / group.order * irrep.character[g] * moved
-        assert power == pytest.approx(np.square(projected).sum(), rel=1e-10, abs=1e-12)
+        np.testing.assert_allclose(power, np.square(projected).sum(axis=0), rtol=1e-10, atol=1e-12)
     assert found.sum() == pytest.approx(np.square(values).sum())
 
 
@@ -72,14 +72,14 @@ def test_power_is_that_of_the_projectors(group: Group) -> None:
 def test_power_of_a_stack_is_that_of_each(group: Group) -> None:
     values = np.random.default_rng(1).normal(size=(2, 4, group.order, 3))
     found = group.power(values)
-    assert found.shape == (2, 4, len(group.irreps))
+    assert found.shape == (2, 4, len(group.irreps), 3)
     np.testing.assert_allclose(found[1, 2], group.power(values[1, 2]), rtol=1e-12)
 
 
 @pytest.mark.parametrize("n", [2, 5, 8, 113])
 def test_cyclic_power_is_that_of_the_discrete_fourier_transform(n: int) -> None:
     values = np.random.default_rng(n).normal(size=(n, 4))
-    spectrum = np.square(np.abs(np.fft.fft(values, axis=0))).sum(axis=1) / n
+    spectrum = np.square(np.abs(np.fft.fft(values, axis=0))) / n
     folded = [spectrum[0]] + [spectrum[k] + (spectrum[n - k] if 2 * k != n else 0) for k in range(1, n // 2 + 1)]
     np.testing.assert_allclose(Cyclic(n).power(values), folded, rtol=1e-12)
 

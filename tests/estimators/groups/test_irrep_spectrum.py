@@ -14,7 +14,7 @@ from gnomon.errors import GnomonError
 from gnomon.estimators import Budget
 from gnomon.estimators.groups import IrrepSpectrum
 from gnomon.estimators.groups.known import composition_subject, embedding_subject, linear
-from gnomon.estimators.groups.shares import default_leading, permuted_leading, shares_of
+from gnomon.estimators.groups.shares import default_leading, permuted, shares_of
 from gnomon.measurement import Measurement
 from gnomon.randomness import Rng
 from gnomon.subjects import Subject
@@ -78,14 +78,16 @@ def test_power_of_a_cyclic_embedding_is_numpys_fourier_transform() -> None:
 @pytest.mark.parametrize(("group", "width"), [(Cyclic(29), 64), (Symmetric(4), 5), (Dihedral(8), 16)])
 def test_p_values_of_random_embeddings_are_uniform(group: Group, width: int) -> None:
     """Rows that are exchangeable: whichever the group, the p-value is uniform and the share is the null's."""
-    p, shares, null = [], [], []
+    p, p_of_units, shares, null = [], [], [], []
     for seed in range(200):
         rows = np.random.default_rng(seed).standard_t(4, size=(group.order, width))
         found = read(embedding_subject(group, rows), seed, permutations=199)
         p.append(found["weight", "a", "leading_irrep_p_value"].value)
+        p_of_units.append(found["weight", "a", "unit_irrep_p_value"].value)
         shares.append(found["weight", "a", "leading_irrep_share"].value)
         null.append(found["weight", "a", "leading_irrep_share"].diagnostics["null_mean"])
     assert kstest(p, "uniform").pvalue > 0.01
+    assert kstest(p_of_units, "uniform").pvalue > 0.01
     assert np.mean(shares) == pytest.approx(np.mean(null), abs=4 * np.std(shares) / np.sqrt(200))
 
 
@@ -101,16 +103,28 @@ def test_a_planted_frequency_under_noise_is_seen_and_the_uniform_share_is_not_be
     assert planted.diagnostics["leaders"][0] == "k = 5"
 
 
-def test_permutations_of_wide_rows_are_those_of_the_rows_themselves() -> None:
-    """The reduction to the span of the rows leaves every share as it is."""
+def test_the_null_is_the_statistic_of_permuted_rows() -> None:
     rows = np.random.default_rng(0).normal(size=(11, 40))
-    reduced = permuted_leading(Cyclic(11), rows, 2, 50, np.random.default_rng(5))
-    generator, plain = np.random.default_rng(5), []
+    null = permuted(Cyclic(11), rows, 2, 50, np.random.default_rng(5))
+    generator, leading, of_units = np.random.default_rng(5), [], []
     for order in [generator.permutation(11) for _ in range(50)]:
         found = shares_of(Cyclic(11), rows[order])
         assert found is not None
-        plain.append(found.leading(2))
-    np.testing.assert_allclose(reduced, plain, rtol=1e-10)
+        leading.append(found.leading(2))
+        of_units.append(found.of_units)
+    np.testing.assert_allclose(null.leading, leading, rtol=1e-10)
+    np.testing.assert_allclose(null.of_units, of_units, rtol=1e-10)
+
+
+def test_units_that_each_keep_to_a_frequency_are_seen_where_all_frequencies_are_used() -> None:
+    """As in the analytic solution of Gromov, arXiv:2301.02679: no frequency leads, each unit has one."""
+    generator, k = np.random.default_rng(0), np.arange(44) % 11 + 1
+    angles = 2 * np.pi * np.arange(23)[:, None] * k / 23
+    rows = np.cos(angles + generator.uniform(0, 2 * np.pi, 44))
+    found = read(embedding_subject(Cyclic(23), rows))
+    assert found["weight", "a", "leading_irrep_share"].value == pytest.approx(3 / 11)
+    assert found["weight", "a", "unit_irrep_share"].value == pytest.approx(1)
+    assert found["weight", "a", "unit_irrep_p_value"].value == 1 / 500
 
 
 def test_elements_may_be_any_inputs_in_any_order() -> None:

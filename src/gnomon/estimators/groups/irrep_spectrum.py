@@ -30,14 +30,14 @@ class IrrepSpectrum(Estimator):
     the part that belongs to the representation :math:`\rho` of dimension :math:`d_\rho` and character
     :math:`\chi_\rho`; conjugate ones are taken together (for cyclic groups, the frequencies k and −k), and the constant
     part is left out. Measured are the share of each in the power, :math:`\|P_\rho f\|^2 / \sum_\sigma\|P_\sigma f\|^2`;
-    the share of the m leading ones together; how many hold 70 %; and how often elements in random order would show as
-    large a leading share.
+    the share of the m leading ones together; how many hold 70 %; and the share that lies in each unit's own leading
+    representation, which is near 1 where every unit keeps to one, whichever that is.
 
-    The leading share picks the largest of many, and is far from 0 for weights that know nothing of the group: read it
-    beside its p-value, which makes the same choice under each random order, and the null's mean and quantile in the
-    diagnostics. The shares are exact functions of the weights, up to the float64 rounding that is the systematic part.
-    The p-value of :math:`k` among B random orders is :math:`(k+1)/(B+1)`; its interval (Clopper–Pearson) is for the
-    p-value over all orders.
+    Leading shares pick the largest of many, and are far from 0 for weights that know nothing of the group: read them
+    beside their p-values, how often elements in random order would show as much by the same choice, and the null's
+    mean and quantile in the diagnostics. The shares are exact functions of the weights, up to the float64 rounding that
+    is the systematic part. The p-value of k among B random orders is :math:`(k+1)/(B+1)`; its interval
+    (Clopper–Pearson) is for the p-value over all orders.
 
     The group and the matrices are those that the subject declares (`Subject.symmetry`).
 
@@ -163,6 +163,8 @@ class IrrepSpectrum(Estimator):
             KnownAnswer(name="five planted frequencies", quantity="irreps_for_70_percent", make=known.planted_number),
             KnownAnswer(name="all orders of C₇", quantity="leading_irrep_p_value", make=known.enumerated_c7),
             KnownAnswer(name="all orders of S₃", quantity="leading_irrep_p_value", make=known.enumerated_s3),
+            KnownAnswer(name="one frequency a unit", quantity="unit_irrep_share", make=known.planted_units),
+            KnownAnswer(name="all orders of S₃, by unit", quantity="unit_irrep_p_value", make=known.enumerated_units),
         )
 
 

@@ -139,13 +139,27 @@ def composition_s3_leading(rng: Rng) -> Known:
     return composition_subject(Symmetric(3), amplitudes), None, float(shares.max())
 
 
-def enumerated(group: Group, rng: Rng) -> Known:
-    """The leading share of random embeddings in every order there is."""
+def planted_units(rng: Rng) -> Known:
+    """Units that each hold two frequencies in a known proportion."""
+    generator = rng.numpy()
+    group, half = Cyclic(_MODULUS), _MODULUS // 2
+    pairs = np.stack([generator.permutation(half)[:2] + 1 for _ in range(_WIDTH)])
+    amplitudes = generator.uniform(0.2, 2.0, size=pairs.shape)
+    phases = generator.uniform(0, 2 * np.pi, size=pairs.shape)
+    angles = 2 * np.pi * np.arange(group.order)[:, None, None] * pairs / group.order
+    rows = (amplitudes * np.cos(angles + phases)).sum(axis=2)
+    power = np.square(amplitudes)
+    return embedding_subject(group, rows), None, float(power.max(axis=1).sum() / power.sum())
+
+
+def enumerated(group: Group, rng: Rng, *, units: bool = False) -> Known:
+    """How often random embeddings in any order show as large a share, over every order there is."""
     rows = rng.numpy().normal(size=(group.order, 2))
     orders = np.array(list(itertools.permutations(range(group.order))))
-    centred = rows - rows.mean(axis=0)
-    leading = group.power(centred[orders])[:, 1:].max(axis=1) / np.square(centred).sum()
-    return embedding_subject(group, rows), None, at_least(leading, leading[0]) / len(leading)
+    power = group.power((rows - rows.mean(axis=0))[orders])[:, 1:]
+    largest = power.max(axis=1).sum(axis=1) if units else power.sum(axis=2).max(axis=1)
+    share = largest / power.sum(axis=(1, 2))
+    return embedding_subject(group, rows), None, at_least(share, share[0]) / len(share)
 
 
 def enumerated_c7(rng: Rng) -> Known:
@@ -156,3 +170,8 @@ def enumerated_c7(rng: Rng) -> Known:
 def enumerated_s3(rng: Rng) -> Known:
     """Over 720 orders."""
     return enumerated(Symmetric(3), rng)
+
+
+def enumerated_units(rng: Rng) -> Known:
+    """Over 720 orders, each unit by itself."""
+    return enumerated(Symmetric(3), rng, units=True)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
 from gnomon.estimators import Estimator
-from gnomon.estimators.groups.shares import MOST, at_least, permuted_leading, shares_of
+from gnomon.estimators.groups.shares import MOST, at_least, permuted, shares_of
 from gnomon.measurement import Measurement, Quantity, Uncertainty, clopper_pearson
 from gnomon.randomness import Rng
 from gnomon.subjects.symmetry import Group
@@ -16,7 +18,7 @@ _ROUNDING = "float64 rounding"
 
 
 def quantities_of(prefix: str, *, place: str, of: str) -> tuple[Quantity, ...]:
-    """The four quantities, of weights or of activations: ``of`` says what the function's values are."""
+    """The six quantities, of weights or of activations: ``of`` says what the function's values are."""
     dims = (place, "elements")
     return (
         Quantity(
@@ -66,6 +68,31 @@ def quantities_of(prefix: str, *, place: str, of: str) -> tuple[Quantity, ...]:
             lowest=0.0,
             highest=1.0,
         ),
+        Quantity(
+            name=f"{prefix}unit_irrep_share",
+            symbol=r"S_\mathrm{unit}",
+            definition=r"S_\mathrm{unit} = \frac{\sum_j \max_{\rho \ne 1} \|P_\rho f_j\|^2}"
+            r"{\sum_j \sum_{\rho \ne 1} \|P_\rho f_j\|^2}",
+            convention=f"f(g) are {of}, and the f_j their coordinates: the share of the power that lies in each "
+            "coordinate's own leading irrep. Depends on the choice of coordinates; 1 where each unit holds one irrep.",
+            source="Gromov, arXiv:2301.02679; " + _SOURCE,
+            dims=dims,
+            invariances=("scaling",),
+            lowest=0.0,
+            highest=1.0,
+        ),
+        Quantity(
+            name=f"{prefix}unit_irrep_p_value",
+            symbol=r"p_\mathrm{unit}",
+            definition=r"p_\mathrm{unit} = \mathrm{Pr}_\pi\bigl[S_\mathrm{unit}(f \circ \pi) "
+            r"\ge S_\mathrm{unit}(f)\bigr]",
+            convention=f"f(g) are {of}. Over uniformly random orders π of the elements; ties count.",
+            source="Phipson & Smyth, Stat. Appl. Genet. Mol. Biol. 9 (2010) 39",
+            dims=dims,
+            invariances=("scaling",),
+            lowest=0.0,
+            highest=1.0,
+        ),
     )
 
 
@@ -81,7 +108,7 @@ def readings(
     elements: str,
 ) -> list[Measurement]:
     """The quantities of a function given without error, ``values`` of shape ``(order, m)``."""
-    power, share, number, p_value = instrument.quantities
+    power, share, number, p_value, unit_share, unit_p_value = instrument.quantities
     labels = {"elements": elements}
     found = shares_of(group, values)
     if found is None:
@@ -91,31 +118,48 @@ def readings(
             for q in instrument.quantities
         ]
     m = min(leading, len(found.values))
-    observed = found.leading(m)
-    null = permuted_leading(group, values, m, permutations, rng.child("permutations").numpy())
-    reached = at_least(null, observed)
+    null = permuted(group, values, m, permutations, rng.child("permutations").numpy())
+    led, owned = _Against(found.leading(m), null.leading), _Against(found.of_units, null.of_units)
     exact = Uncertainty.exact(systematic=found.rounding, systematic_source=_ROUNDING)
     # a count moves only if a sum of shares lies within rounding of the threshold
     undecided = found.number_for(MOST + 2 * found.rounding * len(found.values)) != found.number_for(MOST)
     counted = Uncertainty.exact(systematic=float(undecided), systematic_source=_ROUNDING)
-    p = (reached + 1) / (permutations + 1)
-    told = {
-        "group": group.name,
-        "leading": m,
-        "leaders": found.leaders(m),
-        "p_value": p,
-        "null_mean": float(null.mean()),
-        "null_95_percent": float(np.quantile(null, 0.95)),
-        "permutations": permutations,
-    }
+    leaders = {"leading": m, "leaders": found.leaders(m)}
     whole = {"group": group.name, "irreps": list(found.names), "power": found.power, "constant": found.constant}
     parts = (
         (power, found.values, exact, whole),
-        (share, observed, exact, told),
+        (share, led.observed, exact, {**leaders, **led.told}),
         (number, float(found.number_for(MOST)), counted, {"leaders": found.leaders(found.number_for(MOST))}),
-        (p_value, p, clopper_pearson(reached, permutations, covers=frozenset({"probe"})), told),
+        (p_value, led.p_value, led.interval, {**leaders, **led.told}),
+        (unit_share, owned.observed, exact, owned.told),
+        (unit_p_value, owned.p_value, owned.interval, owned.told),
     )
     return [
         Measurement.ok(q, value, error, site=site, labels=labels, estimator=instrument.name, diagnostics=said)
         for q, value, error, said in parts
     ]
+
+
+@dataclass(frozen=True, eq=False)
+class _Against:
+    """A statistic and what it was under random orders."""
+
+    observed: float
+    null: NDArray[np.float64]
+
+    @property
+    def p_value(self) -> float:
+        return (at_least(self.null, self.observed) + 1) / (len(self.null) + 1)
+
+    @property
+    def interval(self) -> Uncertainty:
+        return clopper_pearson(at_least(self.null, self.observed), len(self.null), covers=frozenset({"probe"}))
+
+    @property
+    def told(self) -> dict[str, float]:
+        return {
+            "p_value": self.p_value,
+            "null_mean": float(self.null.mean()),
+            "null_95_percent": float(np.quantile(self.null, 0.95)),
+            "permutations": len(self.null),
+        }

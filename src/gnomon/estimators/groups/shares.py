@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from gnomon.subjects.symmetry import Group
+from gnomon.subjects.symmetry import Cyclic, Group
 
 MOST = 0.7  # the share of power whose number of irreps is counted
 _LEADING = 5
@@ -24,6 +24,7 @@ class Shares:
     ----------
     names : of the representations but the trivial one.
     values : ``(irreps,)`` their shares of the power; they add up to 1.
+    of_units : each column's largest part, added up over the columns, as a share of the power.
     power : squared norm of the function less its mean.
     constant : squared norm of its mean.
     rounding : bound on the error of each share.
@@ -31,6 +32,7 @@ class Shares:
 
     names: tuple[str, ...]
     values: NDArray[np.float64]
+    of_units: float
     power: float
     constant: float
     rounding: float
@@ -62,7 +64,8 @@ def shares_of(group: Group, values: NDArray[np.float64]) -> Shares | None:
     amplitude = group.order * eps + eps * math.sqrt(1 + constant / power)
     return Shares(
         names=group.names[1:],
-        values=spread / spread.sum(),
+        values=np.minimum(1.0, spread.sum(axis=1) / spread.sum()),
+        of_units=min(1.0, float(spread.max(axis=0).sum() / spread.sum())),
         power=power,
         constant=constant,
         rounding=min(1.0, 8 * amplitude),
@@ -74,19 +77,28 @@ def default_leading(group: Group) -> int:
     return min(_LEADING, max(1, math.ceil((len(group.names) - 1) / 4)))
 
 
-def permuted_leading(
+@dataclass(frozen=True, eq=False)
+class Null:
+    """The shares after the rows were put in random order, ``(permutations,)`` each."""
+
+    leading: NDArray[np.float64]
+    of_units: NDArray[np.float64]
+
+
+def permuted(
     group: Group, values: NDArray[np.float64], m: int, permutations: int, generator: np.random.Generator
-) -> NDArray[np.float64]:
-    """``(permutations,)``: the leading share after the rows of ``values`` were put in random order."""
-    reduced = _reduced(values)
-    block = max(1, _BLOCK_BYTES // (16 * reduced.size))
-    found = []
+) -> Null:
+    """The share of the m leading irreps, and of each column's own, under random orders of the rows."""
+    centred = values - values.mean(axis=0)
+    block = max(1, _BLOCK_BYTES // (16 * centred.size))
+    leading, of_units = [], []
     for start in range(0, permutations, block):
-        n = min(block, permutations - start)
-        orders = np.stack([generator.permutation(group.order) for _ in range(n)])
-        spread = group.power(reduced[orders])[:, 1:]
-        found.append(np.sort(spread, axis=1)[:, ::-1][:, :m].sum(axis=1) / spread.sum(axis=1))
-    return np.concatenate(found)
+        orders = np.stack([generator.permutation(group.order) for _ in range(min(block, permutations - start))])
+        spread = group.power(centred[orders])[:, 1:]
+        total = spread.sum(axis=(1, 2))
+        leading.append(np.sort(spread.sum(axis=2), axis=1)[:, ::-1][:, :m].sum(axis=1) / total)
+        of_units.append(spread.max(axis=1).sum(axis=1) / total)
+    return Null(np.concatenate(leading), np.concatenate(of_units))
 
 
 def at_least(null: NDArray[np.float64], observed: float) -> int:
@@ -95,20 +107,6 @@ def at_least(null: NDArray[np.float64], observed: float) -> int:
 
 
 def permutation_flops(group: Group, width: int, permutations: int) -> float:
-    """Arithmetic of `permuted_leading`, with the reduction that comes before it."""
-    rank = min(width, group.order)
-    once = 6.0 * group.order**2 * width
-    return once + permutations * 10.0 * rank * group.order * _per_entry(group)
-
-
-def _per_entry(group: Group) -> float:
-    return math.log2(group.order + 1) if group.name.startswith("C_") else group.order / 5
-
-
-def _reduced(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The centred rows in coordinates of the space that they span: same inner products, no more columns than rows."""
-    centred: NDArray[np.float64] = values - values.mean(axis=0)
-    if centred.shape[1] <= len(centred):
-        return centred
-    _, triangle = np.linalg.qr(centred.T)
-    return np.asarray(triangle.T)
+    """Arithmetic of `permuted`: transforms, which for a cyclic group are fast."""
+    per_entry = 10 * math.log2(group.order + 1) if isinstance(group, Cyclic) else 2 * group.order
+    return permutations * float(width) * group.order * (per_entry + 10)

@@ -67,6 +67,6 @@ class Cyclic(Group):
     def power(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """See `Group.power`; by a fast Fourier transform."""
         self.check(values)
-        power = np.square(np.abs(np.fft.rfft(values, axis=-2))).sum(axis=-1) / self.n
-        power[..., 1 : (self.n + 1) // 2] *= 2  # k and −k
+        power = np.square(np.abs(np.fft.rfft(values, axis=-2))) / self.n
+        power[..., 1 : (self.n + 1) // 2, :] *= 2  # k and −k
         return np.asarray(power)

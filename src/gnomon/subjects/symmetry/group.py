@@ -99,24 +99,24 @@ class Group(abc.ABC):
         return tuple(irrep.name for irrep in self.irreps)
 
     def power(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
-        r"""How much of a function on the group belongs to each irreducible representation.
+        r"""How much of each column of ``values`` belongs to each irreducible representation.
 
         The projector :math:`P_\rho = \frac{d_\rho}{\langle\chi,\chi\rangle|G|}\sum_g \chi_\rho(g)\,R(g)`, with R the
-        regular representation, splits a function :math:`f: G \to \mathbb{R}^m` into parts of power
-        :math:`\|P_\rho f\|^2`, which add up to :math:`\|f\|^2`.
+        regular representation, splits a function f on the group into parts of power :math:`\|P_\rho f\|^2`, which add
+        up to :math:`\|f\|^2`.
 
         Parameters
         ----------
-        values : ``(..., order, m)``, a row for every element.
+        values : ``(..., order, m)``, a row for every element: m functions.
 
         Returns
         -------
-        ``(..., irreps)``.
+        ``(..., irreps, m)``.
         """
         self.check(values)
         values = np.asarray(values, dtype=np.float64)
-        parts = [np.square(irrep.functions.T @ values).sum(axis=(-2, -1)) for irrep in self.irreps]
-        return np.stack(parts, axis=-1)
+        parts = [np.square(irrep.functions.T @ values).sum(axis=-2) for irrep in self.irreps]
+        return np.stack(parts, axis=-2)
 
     def check(self, values: NDArray[np.float64]) -> None:
         """Raises GnomonError unless ``values`` has a row for every element."""

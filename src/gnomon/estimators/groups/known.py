@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from gnomon.estimators.groups.shares import at_least
 from gnomon.measurement import Value
 from gnomon.randomness import Rng
-from gnomon.subjects import Data, Site, Subject
+from gnomon.subjects import ArrayData, Data, Site, Subject
 from gnomon.subjects.symmetry import Cyclic, ElementWeights, Group, OneHot, Symmetric, Symmetry
 
 Array = NDArray[np.float64]
@@ -33,9 +33,10 @@ class CompositionNetwork(nn.Module):
     ----------
     group : the group.
     amplitudes : :math:`\alpha_\rho` by name of the representation; others are not used.
+    bias : added to the scores; breaks the symmetry.
     """
 
-    def __init__(self, group: Group, amplitudes: Mapping[str, float]) -> None:
+    def __init__(self, group: Group, amplitudes: Mapping[str, float], bias: Array | None = None) -> None:
         super().__init__()
         self.order = group.order
         chosen = [irrep for irrep in group.irreps if irrep.name in amplitudes]
@@ -45,6 +46,7 @@ class CompositionNetwork(nn.Module):
         self.first = linear((plain * scales).T)
         self.second = linear(plain.T)
         self.unembed = linear(plain)
+        self.bias = nn.Parameter(torch.from_numpy(np.zeros(group.order) if bias is None else bias))
 
     def forward(self, x: Tensor) -> Tensor:
         """Scores of all elements, ``(batch, order)``, for ``[e_a; e_b]``, ``(batch, 2 order)``."""
@@ -56,7 +58,7 @@ class CompositionNetwork(nn.Module):
             (a.unflatten(1, (d, d)) @ b.unflatten(1, (d, d))).flatten(1)
             for a, b, d in zip(firsts, seconds, self.sizes, strict=True)
         ]
-        scores: Tensor = self.unembed(torch.cat(products, dim=1))
+        scores: Tensor = self.unembed(torch.cat(products, dim=1)) + self.bias
         return scores
 
 
@@ -75,7 +77,7 @@ def embedding_subject(group: Group, rows: Array) -> Subject:
     return Subject(linear(rows.T), symmetry=Symmetry(group=group, weights=(elements,)))
 
 
-def composition_subject(group: Group, amplitudes: Mapping[str, float]) -> Subject:
+def composition_subject(group: Group, amplitudes: Mapping[str, float], bias: Array | None = None) -> Subject:
     """A `CompositionNetwork` that declares its symmetry."""
     elements = tuple(range(group.order))
     symmetry = Symmetry(
@@ -88,7 +90,7 @@ def composition_subject(group: Group, amplitudes: Mapping[str, float]) -> Subjec
         operands=(OneHot(0, group.order), OneHot(group.order, group.order)),
     )
     sites = (Site("first", "first"), Site("second", "second"), Site("logits", ""))
-    network = CompositionNetwork(group, amplitudes)
+    network = CompositionNetwork(group, amplitudes, bias)
     return Subject(network, sites=sites, name=f"composition in {group.name}", symmetry=symmetry)
 
 
@@ -175,3 +177,41 @@ def enumerated_s3(rng: Rng) -> Known:
 def enumerated_units(rng: Rng) -> Known:
     """Over 720 orders, each unit by itself."""
     return enumerated(Symmetric(3), rng, units=True)
+
+
+def pairs_of(group: Group, n: int, rng: Rng) -> ArrayData:
+    """``[e_a; e_b]`` for n random pairs."""
+    chosen = rng.numpy().integers(group.order, size=(n, 2))
+    return ArrayData(np.eye(group.order, dtype=np.float32)[chosen].reshape(n, -1))
+
+
+def biased(group: Group, rng: Rng, *, size: float) -> Known:
+    r"""Composition with a random bias v: the error in closed form.
+
+    Moving v by a random element takes it to :math:`\bar v` on average, so that the squared error is
+    :math:`2(\|v\|^2 - |G|\bar v^2)`. The scores before the bias have squared norm
+    :math:`|G|\sum_\rho \alpha_\rho^2 \langle\chi_\rho,\chi_\rho\rangle`, and mean 0 over all pairs.
+    """
+    irreps = group.irreps[1:]
+    amplitudes = rng.child("amplitudes").numpy().uniform(0.3, 2.0, size=len(irreps))
+    v = size * rng.child("bias").numpy().normal(size=group.order)
+    error = 2 * (np.square(v).sum() - group.order * v.mean() ** 2)
+    scores = group.order * float(amplitudes**2 @ [irrep.norm for irrep in irreps])
+    named = {irrep.name: float(a) for irrep, a in zip(irreps, amplitudes, strict=True)}
+    truth = float(np.sqrt(error / (scores + np.square(v).sum())))
+    return composition_subject(group, named, v), pairs_of(group, 200, rng.child("pairs")), truth
+
+
+def equivariant_s3(rng: Rng) -> Known:
+    """Exactly equivariant."""
+    return biased(Symmetric(3), rng, size=0.0)
+
+
+def biased_s3(rng: Rng) -> Known:
+    """About a third off."""
+    return biased(Symmetric(3), rng, size=0.5)
+
+
+def biased_c23(rng: Rng) -> Known:
+    """About a third off."""
+    return biased(Cyclic(23), rng, size=1.0)

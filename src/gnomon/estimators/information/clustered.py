@@ -43,9 +43,9 @@ class ClusteredMeans:
     def simultaneous_factor(self, level: float = 0.95) -> float:
         """What to multiply `errors` by so that the intervals hold the whole curve at once (the sup-t band)."""
         errors = np.where(self.errors > 0, self.errors, 1.0)
-        scaled = self.influence / errors
+        powers, axes = np.linalg.eigh((self.influence / errors).T @ (self.influence / errors))
         generator = np.random.default_rng(0)  # the factor is a number of the covariance, not a draw
-        drawn = generator.normal(size=(_DRAWS, len(scaled))) @ scaled
+        drawn = generator.normal(size=(_DRAWS, len(powers))) @ (axes * np.sqrt(np.maximum(powers, 0.0))).T
         freedom = int(self.clusters.min()) - 1
         drawn *= np.sqrt(freedom / generator.chisquare(freedom, size=(_DRAWS, 1)))
         return float(np.quantile(np.abs(drawn).max(axis=1), level))

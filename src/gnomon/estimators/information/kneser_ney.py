@@ -118,7 +118,7 @@ def _score(found: list[Grams], held_out: NDArray[np.bool_], classes: int) -> NDA
 def _interpolated(
     level: Grams, counts: _Counts, here: NDArray[np.int64], lower: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """p of the grams ``here`` from ``counts`` and the probabilities ``lower`` of the shorter context."""
+    """Probabilities of the grams ``here`` from ``counts``; ``lower`` are those of the shorter context."""
     discount = discounts(counts)[np.minimum(counts, 3).astype(np.int64)]
     total = np.bincount(level.before, counts, len(level.before))
     kept_back = np.bincount(level.before, discount, len(level.before))

@@ -170,3 +170,91 @@ def coin_by_position(rng: Rng) -> Known:
     """The loss at position t is that of Laplace's rule."""
     subject, data, entropy = _coins(rng, 150, 33)
     return subject, data, _averaged(entropy, spans(1, 32))
+
+
+def chain_context_entropy(rng: Rng) -> Known:
+    """The loss given m tokens is the chain's conditional entropy."""
+    subject, data, entropy = _chain(rng, 80, 40)
+    return subject, data, _averaged(entropy, spans(1, 16))
+
+
+def chain_beyond(rng: Rng) -> Known:
+    """No n-gram reaches the entropy rate, and all that see enough are below the entropy of one token less."""
+    chain = MarkovChain.drawn(rng, order=2, tokens=10)
+    return chain.subject(), TokenData(list(chain.sample(rng, 150, 40))), 2.0
+
+
+def uninformed_beyond(rng: Rng) -> Known:
+    """A network that says the same of every token is never better than the tokens' frequencies."""
+    chain = MarkovChain.drawn(rng)
+    data = TokenData(list(chain.sample(rng, 60, 40)))
+    uniform = MarkovChain(np.full((chain.tokens, chain.tokens), 1 / chain.tokens))
+    return uniform.subject(), data, 0.0
+
+
+def chain_no_decay(rng: Rng) -> Known:
+    """Beyond the chain's order the entropy does not fall at all."""
+    subject, data, _ = _chain(rng, 150, 48)
+    return subject, data, 0.0
+
+
+class _BegunChainModule(nn.Module):
+    """A chain after a token that begins every text; of the first token after it only the frequency is known."""
+
+    def __init__(self, conditionals: list[NDArray[np.float64]]) -> None:
+        super().__init__()
+        self.frequencies = nn.Parameter(torch.from_numpy(np.log(conditionals[0])).float())
+        self.chain = _ChainModule(conditionals)
+
+    def forward(self, input_ids: Tensor, attention_mask: Tensor | None = None) -> Tensor:
+        del attention_mask
+        first = self.frequencies.expand(len(input_ids), 1, -1)
+        if input_ids.shape[1] > 1:
+            first = torch.cat([first, self.chain(input_ids[:, 1:])], dim=1)
+        return nn.functional.pad(first, (0, 1), value=-40.0)  # the begin token does not come again
+
+
+def begun_chain_context_entropy(rng: Rng) -> Known:
+    """The loss given m tokens, from none on, is the chain's conditional entropy."""
+    chain = MarkovChain.drawn(rng, order=2, tokens=5)
+    tokens = np.pad(chain.sample(rng, 80, 40), ((0, 0), (1, 0)), constant_values=chain.tokens)
+    entropy = [chain.entropy(m) for m in range(17)]
+    subject = Subject(_BegunChainModule(chain.conditionals), loss=NextToken())
+    return subject, TokenData(list(tokens)), _averaged(entropy, spans(0, 16))
+
+
+_MARKERS, _NOISE = 64, 0.05
+
+
+class _LagModule(nn.Module):
+    """Tokens are (marker, bit): the bit is that of so many tokens before as the marker before it says.
+
+    A lag that reaches back beyond what is shown leaves the bit a fair coin.
+    """
+
+    def __init__(self, lags: NDArray[np.int64]) -> None:
+        super().__init__()
+        self.sure = nn.Parameter(torch.tensor(float(np.log((1 - _NOISE) / _NOISE))))
+        self.lags: Tensor
+        self.register_buffer("lags", torch.from_numpy(lags))
+
+    def forward(self, input_ids: Tensor, attention_mask: Tensor | None = None) -> Tensor:
+        del attention_mask
+        places = torch.arange(1, input_ids.shape[1] + 1, device=input_ids.device) - self.lags[input_ids >> 1]
+        copied = (input_ids & 1).gather(1, places.clamp(min=0)) * 2 - 1
+        odds = torch.where(places >= 0, copied * self.sure / 2, 0.0)
+        return torch.stack([-odds, odds], dim=-1).repeat(1, 1, _MARKERS)
+
+
+def lags_decay(rng: Rng) -> Known:
+    """The loss from m tokens lies above its limit in proportion to the lags beyond m: as m to the power −0.6."""
+    generator, exponent, sequences, length = rng.numpy(), 0.6, 80, 120
+    lags = np.ceil(((np.arange(_MARKERS) + 0.5) / _MARKERS) ** (-1 / exponent)).astype(np.int64)
+    markers = generator.integers(_MARKERS, size=(sequences, length))
+    bits = generator.integers(2, size=(sequences, length))
+    flipped = generator.random(bits.shape) < _NOISE
+    every = np.arange(sequences)
+    for t in range(1, length):
+        place = t - lags[markers[:, t - 1]]
+        bits[:, t] = np.where(place >= 0, bits[every, np.maximum(place, 0)] ^ flipped[:, t], bits[:, t])
+    return Subject(_LagModule(lags), loss=NextToken()), TokenData(list(2 * markers + bits)), exponent

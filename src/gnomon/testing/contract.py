@@ -70,24 +70,32 @@ def check_docstring(kind: type[Estimator]) -> None:
 
 
 def check_cost(kind: type[Estimator]) -> None:
-    """The price is known beforehand: no more examples are run than it says, nor fewer than half of them."""
+    """The price is known beforehand: no more examples are run than it says, nor fewer than half of them.
+
+    Of token sequences, which may be cut into pieces, as many positions count as one example as it has on average.
+    """
     for instance in instances(kind):
         cost = kind().cost(instance.subject, instance.data, instance.sites, Budget())
         assert min(cost.forward_passes, cost.backward_passes, cost.flops, cost.peak_bytes) >= 0, f"negative: {cost}"
         assert cost.forward_passes or cost.flops, "the price is nothing at all"
-        run = 0
+        run, positions = 0.0, 0
 
         def count(_module: object, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-            nonlocal run
-            first = args[0] if args else next(iter(kwargs.values()))
-            run += len(first)
+            nonlocal run, positions
+            mask = kwargs.get("attention_mask")
+            if mask is None:
+                run += len(args[0] if args else next(iter(kwargs.values())))
+            else:
+                positions += int(mask.sum())
 
         handle = instance.subject.module.register_forward_pre_hook(count, with_kwargs=True)
         try:
             instance.measure(kind)
         finally:
             handle.remove()
+        if instance.data is not None:
+            run += positions / float(instance.data.lengths.mean())
         # a pass may run a few examples more to learn how many fit into memory
         assert 0.5 * cost.forward_passes <= run <= 1.1 * cost.forward_passes + 16, (
-            f"{instance.answer.name}: priced at {cost.forward_passes:.0f} forward passes, {run} were run"
+            f"{instance.answer.name}: priced at {cost.forward_passes:.0f} forward passes, {run:.0f} were run"
         )

@@ -111,6 +111,7 @@ def observer(*quantities: str, **changes: object) -> Observer:
     values: dict = {
         "schedule": log_spaced(SPEC.steps, 5),
         "data": {"train": train_data, "test": test_data},
+        "overhead": None,
     } | changes
     return Observer(quantities or ("mean_square_in_test", "weight_norm_in_test"), **values)
 

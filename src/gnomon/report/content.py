@@ -64,6 +64,7 @@ class Examination:
     certificates : calibration rows by ``(estimator, quantity)``.
     left_out : estimators that were not run, with their price.
     history : readings along training; each has its step as ``labels["step"]``.
+    observing : what observing along training has cost and skipped, in words.
     provenance : origin of the examination as a whole.
     seconds : wall time of the examination.
     """
@@ -74,5 +75,6 @@ class Examination:
     certificates: Mapping[tuple[str, str], Sequence[CalibrationRow]] = field(default_factory=dict)
     left_out: Sequence[LeftOut] = ()
     history: Sequence[Measurement] = ()
+    observing: str = ""
     provenance: Provenance | None = None
     seconds: float = 0.0

@@ -27,12 +27,14 @@ def examine(
     seed: int = 0,
     store: Store | None = None,
     history: Sequence[Measurement] = (),
+    observing: str = "",
     progress: Progress | None = None,
 ) -> tuple[Examination, Path]:
     """Measure every quantity that applies to ``subject`` within ``budget``; the examination and its report's path.
 
     With a ``store``, measurements are kept there as they finish, and its calibration certificates are shown beside
-    them. ``history`` adds readings along training. Raises GnomonError on data that does not fit the subject.
+    them. ``history`` adds readings along training, and ``observing`` what is said about them (`Observer.statement`).
+    Raises GnomonError on data that does not fit the subject.
     """
     started = time.perf_counter()
     data = data if data is not None else subject.data
@@ -50,6 +52,7 @@ def examine(
         certificates={} if store is None else certificates_of(store),
         left_out=session.left_out,
         history=history,
+        observing=observing,
         provenance=next((m.provenance for m in session.measurements if m.provenance is not None), None),
         seconds=time.perf_counter() - started,
     )

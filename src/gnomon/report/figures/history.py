@@ -22,6 +22,7 @@ from gnomon.report.figures.figure import (
 from gnomon.report.figures.rows import alternative, method, scalar_row
 
 STEP = "step"
+_EVENT = "event"  # why a step was observed: not what tells one curve from another
 _SPLITS = ("train", "test", "validation")
 
 
@@ -59,7 +60,7 @@ def along_training(measurements: Sequence[Measurement], *, title: str, reads: st
 
 
 def _series(measurement: Measurement) -> str:
-    rest = [v for k, v in sorted(measurement.labels.items()) if k != STEP]
+    rest = [v for k, v in sorted(measurement.labels.items()) if k not in (STEP, _EVENT)]
     return " · ".join([*rest, *([measurement.site] if measurement.site else [])])
 
 

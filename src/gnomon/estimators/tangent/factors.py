@@ -1,0 +1,185 @@
+r"""Gradients of many outputs with respect to one parameter, kept in whichever form is smaller, and their inner products.
+
+A *row* is the gradient of one output. The rows of a tile come from ``examples`` examples, with ``slots`` predictions
+of each and ``outputs`` outputs of each prediction.
+"""
+
+from __future__ import annotations
+
+import abc
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+Reduce = Literal["full", "class", "trace"]
+_WORK = 64 * 2**20  # bytes of an intermediate product
+
+
+class Factor(abc.ABC):
+    """The rows of one tile with respect to one parameter.
+
+    Attributes
+    ----------
+    shape : examples, slots, outputs.
+    """
+
+    shape: tuple[int, int, int]
+
+    @abc.abstractmethod
+    def dense(self) -> Tensor:
+        """``(examples, slots, outputs, size)``."""
+
+
+@dataclass(frozen=True, eq=False)
+class Dense(Factor):
+    """Rows as they are: ``(examples, slots, outputs, size)``."""
+
+    rows: Tensor
+
+    @property
+    def shape(self) -> tuple[int, int, int]:  # type: ignore[override]
+        """See `Factor`."""
+        return (self.rows.shape[0], self.rows.shape[1], self.rows.shape[2])
+
+    def dense(self) -> Tensor:
+        """See `Factor.dense`."""
+        return self.rows
+
+
+@dataclass(frozen=True, eq=False)
+class Outer(Factor):
+    r"""Rows that are sums of outer products :math:`\sum_p g_p a_p^\top`.
+
+    Parameters
+    ----------
+    inputs : a, ``(examples, positions, inputs)``; or token numbers, ``(examples, positions)``, for one-hot vectors.
+    outputs : g, ``(examples, slots, outputs, positions, features)``.
+    vocabulary : length of the one-hot vectors.
+    """
+
+    inputs: Tensor
+    outputs: Tensor
+    vocabulary: int | None = None
+
+    @property
+    def shape(self) -> tuple[int, int, int]:  # type: ignore[override]
+        """See `Factor`."""
+        return (self.outputs.shape[0], self.outputs.shape[1], self.outputs.shape[2])
+
+    @property
+    def positions(self) -> int:
+        """Summands of a row."""
+        return int(self.outputs.shape[3])
+
+    @property
+    def width(self) -> int:
+        """Length of the a."""
+        return self.vocabulary or int(self.inputs.shape[2])
+
+    def vectors(self) -> Tensor:
+        """a, with the one-hot vectors written out."""
+        if self.vocabulary is None:
+            return self.inputs
+        return torch.nn.functional.one_hot(self.inputs.clamp(min=0), self.vocabulary).to(self.outputs.dtype)
+
+    def inner(self, other: Outer) -> Tensor:
+        """``(examples, positions, examples, positions)`` inner products of the a."""
+        if self.vocabulary is None:
+            a, b = self.inputs, other.inputs
+            return (a.flatten(0, 1) @ b.flatten(0, 1).T).unflatten(1, b.shape[:2]).unflatten(0, a.shape[:2])
+        return (self.inputs[:, :, None, None] == other.inputs[None, None]).to(self.outputs.dtype)
+
+    def dense(self) -> Tensor:
+        """See `Factor.dense`."""
+        return torch.einsum("bsopf,bpi->bsofi", self.outputs, self.vectors()).flatten(3)
+
+
+def contract(a: Factor, b: Factor, reduce: Reduce) -> Tensor:
+    """Inner products of the rows of two tiles with respect to one parameter.
+
+    Returns
+    -------
+    ``full``: ``(1, rows of a, rows of b)`` with rows in the order examples, slots, outputs. ``class``: ``(outputs,
+    examples · slots of a, of b)``, equal outputs only. ``trace``: their sum, ``(1, …)``.
+    """
+    if isinstance(a, Outer) and isinstance(b, Outer):
+        if a.positions == b.positions == 1:
+            return _by_single_vectors(a, b, reduce)
+        if _gram_is_cheaper(a, b, reduce):
+            return _by_grams(a, b, reduce)
+        return _by_slices(a, b, reduce)
+    left, right = _arranged(a.dense(), reduce), _arranged(b.dense(), reduce)
+    return left @ right.transpose(1, 2)
+
+
+def _arranged(rows: Tensor, reduce: Reduce) -> Tensor:
+    """``(examples, slots, outputs, …, features)`` as ``(groups, rows, …, features)``."""
+    if reduce == "full":
+        return rows.flatten(0, 2)[None]
+    if reduce == "class":
+        return rows.permute(2, 0, 1, *range(3, rows.ndim)).flatten(1, 2)
+    # outputs count as features
+    return rows.movedim(2, -2).flatten(-2).flatten(0, 1)[None]
+
+
+def _by_single_vectors(a: Outer, b: Outer, reduce: Reduce) -> Tensor:
+    """(A Aᵀ) ⊙ (G Gᵀ): one position each."""
+    left, right = _arranged(a.outputs[:, :, :, 0], reduce), _arranged(b.outputs[:, :, :, 0], reduce)
+    products = left @ right.transpose(1, 2)
+    spread = products.unflatten(2, (b.shape[0], -1)).unflatten(1, (a.shape[0], -1))
+    spread *= a.inner(b)[:, 0, :, 0][None, :, None, :, None]
+    return products
+
+
+def _by_grams(a: Outer, b: Outer, reduce: Reduce) -> Tensor:
+    """Σ over pairs of positions of the products of inner products."""
+    left, right = _arranged(a.outputs, reduce), _arranged(b.outputs, reduce)  # (groups, rows, positions, features)
+    groups, rows = left.shape[:2]
+    found = left.new_empty(groups, rows, right.shape[1])
+    each_a, each_b = rows // a.shape[0], right.shape[1] // b.shape[0]
+    inner = a.inner(b)
+    bytes_each = groups * each_a * each_b * a.positions * b.positions * left.element_size()
+    step = max(1, min(b.shape[0], _WORK // bytes_each))
+    for i in range(a.shape[0]):
+        mine = left[:, i * each_a : (i + 1) * each_a].flatten(1, 2)
+        for j in range(0, b.shape[0], step):
+            last = min(j + step, b.shape[0])
+            theirs = right[:, j * each_b : last * each_b].flatten(1, 2)
+            products = (mine @ theirs.transpose(1, 2)).reshape(
+                groups, each_a, a.positions, last - j, each_b, b.positions
+            )
+            found[:, i * each_a : (i + 1) * each_a, j * each_b : last * each_b] = torch.einsum(
+                "zrpjsq,pjq->zrjs", products, inner[i, :, j:last]
+            ).flatten(2)
+    return found
+
+
+def _by_slices(a: Outer, b: Outer, reduce: Reduce) -> Tensor:
+    """Rows written out for some output features at a time."""
+    features, width = a.outputs.shape[4], a.width
+    bytes_each = max(math.prod(f.shape) for f in (a, b)) * width * a.outputs.element_size()
+    step = max(1, _WORK // bytes_each)
+    total: Tensor | None = None
+    for start in range(0, features, step):
+        rows = [
+            _arranged(Outer(f.inputs, f.outputs[..., start : start + step], f.vocabulary).dense(), reduce)
+            for f in (a, b)
+        ]
+        found = rows[0] @ rows[1].transpose(1, 2)
+        total = found if total is None else total + found
+    assert total is not None
+    return total
+
+
+def _gram_is_cheaper(a: Outer, b: Outer, reduce: Reduce) -> bool:
+    features = a.outputs.shape[4]
+    rows_a, rows_b = math.prod(a.shape), math.prod(b.shape)
+    pairs = rows_a * rows_b // (1 if reduce == "full" else a.shape[2])
+    by_grams = pairs * a.positions * b.positions * features
+    if a.vocabulary is None:
+        by_grams += a.shape[0] * b.shape[0] * a.positions * b.positions * a.width
+    by_slices = (rows_a * a.positions + rows_b * b.positions) * features * a.width + pairs * features * a.width
+    return by_grams < by_slices

@@ -1,4 +1,4 @@
-r"""Gradients of many outputs with respect to one parameter, kept in whichever form is smaller, and their inner products.
+r"""Gradients of many outputs with respect to one parameter, in whichever form is smaller, and their inner products.
 
 A *row* is the gradient of one output. The rows of a tile come from ``examples`` examples, with ``slots`` predictions
 of each and ``outputs`` outputs of each prediction.
@@ -89,7 +89,7 @@ class Outer(Factor):
         """``(examples, positions, examples, positions)`` inner products of the a."""
         if self.vocabulary is None:
             a, b = self.inputs, other.inputs
-            return (a.flatten(0, 1) @ b.flatten(0, 1).T).unflatten(1, b.shape[:2]).unflatten(0, a.shape[:2])
+            return (a.flatten(0, 1) @ b.flatten(0, 1).T).reshape(*a.shape[:2], *b.shape[:2])
         return (self.inputs[:, :, None, None] == other.inputs[None, None]).to(self.outputs.dtype)
 
     def dense(self) -> Tensor:
@@ -129,7 +129,7 @@ def _by_single_vectors(a: Outer, b: Outer, reduce: Reduce) -> Tensor:
     """(A Aᵀ) ⊙ (G Gᵀ): one position each."""
     left, right = _arranged(a.outputs[:, :, :, 0], reduce), _arranged(b.outputs[:, :, :, 0], reduce)
     products = left @ right.transpose(1, 2)
-    spread = products.unflatten(2, (b.shape[0], -1)).unflatten(1, (a.shape[0], -1))
+    spread = products.view(len(products), a.shape[0], -1, b.shape[0], right.shape[1] // b.shape[0])
     spread *= a.inner(b)[:, 0, :, 0][None, :, None, :, None]
     return products
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import torch
@@ -51,7 +50,7 @@ class Gradients:
         self.outputs = chosen.classes if directions is None else len(directions)
         self.structured: set[str] = set(self._parameters)
         self._layouts: tuple[Layout, ...] = ()
-        self._transposed: set[str] = set()
+        self._transposed: frozenset[str] = frozenset()
         self._outer: set[str] = set()
         self._investigate()
         self._measure()
@@ -148,7 +147,8 @@ class Gradients:
         return like.new_zeros(batch, piece.inputs.shape[1], width, dtype=parameter.dtype)
 
     def _factor(self, piece: Piece | None, name: str, rows: Sequence[Tensor]) -> Factor:
-        stacked = torch.stack(list(rows), dim=1).unflatten(1, (self.slots, -1))
+        stacked = torch.stack(list(rows), dim=1)
+        stacked = stacked.reshape(len(stacked), self.slots, -1, *stacked.shape[2:])
         if name not in self._outer:
             return Dense(stacked)
         if isinstance(piece, Lookup):
@@ -168,7 +168,7 @@ class Gradients:
             (p.new_zeros(len(cotangents), p.numel()) if g is None else g.flatten(1))
             for p, g in zip(others, grads, strict=True)
         ]
-        return torch.cat(rows, dim=1).unflatten(0, (self.slots, -1))
+        return torch.cat(rows, dim=1).reshape(self.slots, len(weights), -1)
 
     def _probe(self) -> NDArray[np.int64]:
         """The longest example and a few others."""
@@ -269,10 +269,10 @@ class Gradients:
             )
 
 
-def _held(factors: Sequence[Factor] | object) -> tuple[int, int]:
+def _held(factors: Iterable[Factor]) -> tuple[int, int]:
     """Bytes that examples hold whatever their outputs, and those of their outputs."""
     shared, rows = 0, 0
-    for factor in factors:  # type: ignore[attr-defined]
+    for factor in factors:
         if isinstance(factor, Dense):
             rows += factor.rows.nbytes
         elif isinstance(factor, Outer):

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -24,9 +23,9 @@ DEFAULT_BYTES = 512 * 2**20
 def tangent_kernel(
     subject: Subject, data: Data, *, reduce: Reduce = "full", max_bytes: int = DEFAULT_BYTES
 ) -> NDArray[np.float64]:
-    r"""The empirical neural tangent kernel :math:`K_{ic,jd} = \langle \nabla_\theta f_{ic}, \nabla_\theta f_{jd} \rangle`.
+    r"""The empirical neural tangent kernel.
 
-    f are the scores of every prediction of ``data``, in evaluation mode, and θ all trainable parameters. Of linear,
+    :math:`K_{ic,jd} = \langle \nabla_\theta f_{ic}, \nabla_\theta f_{jd} \rangle`, where f are the scores of every prediction of ``data``, in evaluation mode, and θ all trainable parameters. Of linear,
     convolution, normalisation and embedding layers only inputs and gradients at the output are kept:
     :math:`K = \sum_\ell (A_\ell A_\ell^\top) \odot (G_\ell G_\ell^\top)`, summed over pairs of positions where a
     layer has them; of all other parameters, the gradients themselves. What is known of a network's layers is
@@ -82,7 +81,8 @@ def kernel_of(
     present = chosen.present.reshape(-1)
     if reduce == "full":
         kept = np.repeat(present, gradients.outputs)
-        return kernel[0][np.ix_(kept, kept)] if not kept.all() else kernel[0]
+        whole: NDArray[np.float64] = kernel[0]
+        return whole if kept.all() else whole[np.ix_(kept, kept)]
     kernel = kernel[:, present][:, :, present] if not present.all() else kernel
     return kernel if reduce == "class" else kernel[0] / gradients.outputs
 

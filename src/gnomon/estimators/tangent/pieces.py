@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import abc
-import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -12,7 +10,6 @@ import torch
 from torch import Tensor
 
 Layout = Literal["first", "folded", "second", "second_folded"]
-LAYOUTS: tuple[Layout, ...] = ("first", "folded", "second", "second_folded")
 
 
 def examples_first(tensor: Tensor, layout: Layout, batch: int) -> Tensor:
@@ -22,9 +19,9 @@ def examples_first(tensor: Tensor, layout: Layout, batch: int) -> Tensor:
     ``second_folded``: the first axis is positions × examples.
     """
     if layout == "folded":
-        return tensor.unflatten(0, (batch, -1))
+        return tensor.reshape(batch, -1, *tensor.shape[1:])
     if layout == "second_folded":
-        return tensor.unflatten(0, (-1, batch)).transpose(0, 1)
+        return tensor.reshape(-1, batch, *tensor.shape[1:]).transpose(0, 1)
     return tensor.transpose(0, 1) if layout == "second" else tensor
 
 
@@ -79,7 +76,7 @@ class Product(Piece):
         """See `Piece.gradient`."""
         g, a = self.outputs(output), self.inputs
         if self.groups > 1:
-            g, a = (t.unflatten(2, (self.groups, -1)) for t in (g, a))
+            g, a = (t.reshape(*t.shape[:2], self.groups, -1) for t in (g, a))
             return torch.einsum("bpgo,bpgi->bgoi", g, a).flatten(1)
         found = a.transpose(1, 2) @ g if self.input_major else g.transpose(1, 2) @ a
         return found.flatten(1)
@@ -143,11 +140,3 @@ def aligned(shape: torch.Size, output: torch.Size, layout: Layout) -> tuple[int,
     if layout == "second":
         return (1, padded[0], *padded[2:])
     return tuple(padded) if layout == "first" else (1, 1, *padded[1:])
-
-
-Arrange = Callable[[Tensor], Tensor]
-
-
-def size(shape: tuple[int, ...]) -> int:
-    """How many numbers an array of that shape holds."""
-    return math.prod(shape)

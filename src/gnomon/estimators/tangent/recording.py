@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import types
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -58,7 +58,7 @@ class Recording(TorchFunctionMode):
         names: Mapping[int, str],
         batch: int,
         layouts: Sequence[Layout] | None = None,
-        transposed: Set[str] = frozenset(),
+        transposed: frozenset[str] = frozenset(),
     ) -> None:
         super().__init__()
         self.calls: list[Call] = []
@@ -189,7 +189,7 @@ def _vectors(a: _Arguments, tensor: Tensor) -> Tensor:
     return a.examples_first(tensor).reshape(a.batch, -1, tensor.shape[-1])
 
 
-def _matmul(a: _Arguments, output: Tensor) -> Pieces:
+def _matmul(a: _Arguments, _: Tensor) -> Pieces:
     weight = a.parameter("other")
     if weight is None or a["other"].ndim != 2 or a["input"].ndim < 2:
         return None
@@ -243,7 +243,7 @@ def _each(value: Any, axes: int, default: int) -> tuple[int, ...]:
     return values * axes if len(values) == 1 else values
 
 
-def _embedding(a: _Arguments, output: Tensor) -> Pieces:
+def _embedding(a: _Arguments, _: Tensor) -> Pieces:
     weight = a.parameter("weight")
     if weight is None or a["max_norm"] is not None or a["scale_grad_by_freq"] or a["sparse"]:
         return None

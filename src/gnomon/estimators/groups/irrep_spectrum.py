@@ -10,14 +10,20 @@ from numpy.typing import NDArray
 from gnomon.errors import GnomonError
 from gnomon.estimators import Budget, Estimator, KnownAnswer, register
 from gnomon.estimators.groups import known
-from gnomon.estimators.groups.readings import quantities_of, readings
-from gnomon.estimators.groups.shares import default_leading, permutation_flops
+from gnomon.estimators.groups.readings import (
+    IRREP_POWER,
+    IRREPS_FOR_70_PERCENT,
+    LEADING_IRREP_P_VALUE,
+    LEADING_IRREP_SHARE,
+    UNIT_IRREP_P_VALUE,
+    UNIT_IRREP_SHARE,
+    read_shares,
+)
+from gnomon.estimators.groups.shares import default_leading, permutation_flops, shares_of
 from gnomon.measurement import Cost, Measurement
 from gnomon.randomness import Rng
 from gnomon.subjects import Data, Subject, WeightMatrix
-from gnomon.subjects.symmetry import ElementWeights, Symmetry
-
-QUANTITIES = quantities_of("", place="matrix", of="the rows of a weight matrix that belong to the elements")
+from gnomon.subjects.symmetry import ElementWeights, Group, Symmetry
 
 
 @register
@@ -65,7 +71,14 @@ class IrrepSpectrum(Estimator):
     """
 
     name = "irrep_spectrum"
-    quantities = QUANTITIES
+    quantities = (
+        IRREP_POWER,
+        LEADING_IRREP_SHARE,
+        IRREPS_FOR_70_PERCENT,
+        LEADING_IRREP_P_VALUE,
+        UNIT_IRREP_SHARE,
+        UNIT_IRREP_P_VALUE,
+    )
     needs = frozenset({"weights"})
 
     def __init__(
@@ -116,21 +129,32 @@ class IrrepSpectrum(Estimator):
         symmetry = self._declared(subject)
         if symmetry is None or self.inapplicable(subject, data):
             raise GnomonError(self.inapplicable(subject, data), mend="declare a symmetry")
-        leading = default_leading(symmetry.group) if self.leading is None else self.leading
         found: list[Measurement] = []
         for one, matrix in self._matrices(subject):
             if _named(matrix.site, sites):
-                found += readings(
-                    self,
-                    symmetry.group,
-                    _rows(one, matrix),
-                    leading=leading,
-                    permutations=self.permutations,
-                    rng=rng.child(matrix.site, one.name),
-                    site=matrix.site,
-                    elements=one.name or symmetry.group.name,
-                )
+                found += self._read(symmetry.group, one, matrix, rng.child(matrix.site, one.name))
         return found
+
+    def _read(self, group: Group, one: ElementWeights, matrix: WeightMatrix, rng: Rng) -> list[Measurement]:
+        values = _rows(one, matrix)
+        shares = shares_of(group, values)
+        elements = one.name or group.name
+        if shares is None:
+            reason, labels = f"it is the same for all elements of {group.name}", {"elements": elements}
+            return [
+                Measurement.insufficient(q, reason, site=matrix.site, labels=labels, estimator=self.name)
+                for q in self.quantities
+            ]
+        readings = read_shares(
+            group,
+            values,
+            shares,
+            leading=default_leading(group) if self.leading is None else self.leading,
+            permutations=self.permutations,
+            generator=rng.child("permutations").numpy(),
+            rounding="float64 rounding",
+        )
+        return readings.measurements(self.quantities, site=matrix.site, elements=elements, estimator=self.name)
 
     def _declared(self, subject: Subject) -> Symmetry | None:
         return subject.symmetry if self.symmetry is None else self.symmetry

@@ -2,142 +2,173 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gnomon.estimators import Estimator
-from gnomon.estimators.groups.shares import MOST, at_least, permuted, shares_of
-from gnomon.measurement import Measurement, Quantity, Uncertainty, clopper_pearson
-from gnomon.randomness import Rng
+from gnomon.estimators.groups.shares import MOST, Shares, at_least, permuted
+from gnomon.measurement import Measurement, Quantity, Uncertainty, Value, clopper_pearson
 from gnomon.subjects.symmetry import Group
 
 _SOURCE = "Nanda et al., arXiv:2301.05217; Chughtai, Chan & Nanda, arXiv:2302.03025"
-_ROUNDING = "float64 rounding"
+_NULL_SOURCE = "Phipson & Smyth, Stat. Appl. Genet. Mol. Biol. 9 (2010) 39"
+
+# What the f(g) are, where the measurement is placed, and what the names of the quantities begin with.
+_WEIGHTS = ("the rows of a weight matrix that belong to the elements", "matrix", "")
+_ACTIVATIONS = ("mean activations over all inputs with this element", "site", "activation_")
 
 
-def quantities_of(prefix: str, *, place: str, of: str) -> tuple[Quantity, ...]:
-    """The six quantities, of weights or of activations: ``of`` says what the function's values are."""
-    dims = (place, "elements")
-    return (
-        Quantity(
-            name=f"{prefix}irrep_power",
-            symbol=r"s_\rho",
-            definition=r"s_\rho = \frac{\|P_\rho f\|^2}{\sum_{\sigma \ne 1} \|P_\sigma f\|^2},\quad "
-            r"P_\rho = \frac{d_\rho}{|G|} \sum_g \overline{\chi_\rho(g)} R(g)",
-            convention=f"f(g) are {of}. One entry for each irreducible representation that is not trivial; conjugate "
-            "ones are taken together, so that those of a cyclic group are the frequencies 1 to n/2.",
-            source=_SOURCE,
-            dims=dims,
-            axes=("irrep",),
-            invariances=("scaling",),
-            lowest=0.0,
-            highest=1.0,
-        ),
-        Quantity(
-            name=f"{prefix}leading_irrep_share",
-            symbol=r"S_m",
-            definition=r"S_m = \sum_{i \le m} s_{(i)}",
-            convention=f"f(g) are {of}. The m largest shares, m a quarter of the irreps that are not trivial, at most "
-            "5. Large also for weights in no order at all: compare with the null in the diagnostics.",
-            source=_SOURCE,
-            dims=dims,
-            invariances=("scaling",),
-            lowest=0.0,
-            highest=1.0,
-        ),
-        Quantity(
-            name=f"{prefix}irreps_for_70_percent",
-            symbol=r"n_{70}",
-            definition=r"n_{70} = \min\{m: S_m \ge 0.7\}",
-            convention=f"f(g) are {of}. Largest shares first, the trivial representation left out.",
-            source=_SOURCE,
-            dims=dims,
-            invariances=("scaling",),
-            lowest=1.0,
-        ),
-        Quantity(
-            name=f"{prefix}leading_irrep_p_value",
-            symbol=r"p_\pi",
-            definition=r"p_\pi = \mathrm{Pr}_\pi\bigl[S_m(f \circ \pi) \ge S_m(f)\bigr]",
-            convention=f"f(g) are {of}. Over uniformly random orders π of the elements; ties count.",
-            source="Phipson & Smyth, Stat. Appl. Genet. Mol. Biol. 9 (2010) 39",
-            dims=dims,
-            invariances=("scaling",),
-            lowest=0.0,
-            highest=1.0,
-        ),
-        Quantity(
-            name=f"{prefix}unit_irrep_share",
-            symbol=r"S_\mathrm{unit}",
-            definition=r"S_\mathrm{unit} = \frac{\sum_j \max_{\rho \ne 1} \|P_\rho f_j\|^2}"
-            r"{\sum_j \sum_{\rho \ne 1} \|P_\rho f_j\|^2}",
-            convention=f"f(g) are {of}, and the f_j their coordinates: the share of the power that lies in each "
-            "coordinate's own leading irrep. Depends on the choice of coordinates; 1 where each unit holds one irrep.",
-            source="Gromov, arXiv:2301.02679; " + _SOURCE,
-            dims=dims,
-            invariances=("scaling",),
-            lowest=0.0,
-            highest=1.0,
-        ),
-        Quantity(
-            name=f"{prefix}unit_irrep_p_value",
-            symbol=r"p_\mathrm{unit}",
-            definition=r"p_\mathrm{unit} = \mathrm{Pr}_\pi\bigl[S_\mathrm{unit}(f \circ \pi) "
-            r"\ge S_\mathrm{unit}(f)\bigr]",
-            convention=f"f(g) are {of}. Over uniformly random orders π of the elements; ties count.",
-            source="Phipson & Smyth, Stat. Appl. Genet. Mol. Biol. 9 (2010) 39",
-            dims=dims,
-            invariances=("scaling",),
-            lowest=0.0,
-            highest=1.0,
-        ),
+def _quantity(
+    name: str,
+    symbol: str,
+    definition: str,
+    convention: str,
+    kind: tuple[str, str, str],
+    *,
+    source: str = _SOURCE,
+    axes: tuple[str, ...] = (),
+    lowest: float = 0.0,
+    highest: float = 1.0,
+) -> Quantity:
+    values, place, prefix = kind
+    return Quantity(
+        name=prefix + name,
+        symbol=symbol,
+        definition=definition,
+        convention=f"f(g) are {values}. {convention}",
+        source=source,
+        dims=(place, "elements"),
+        axes=axes,
+        invariances=("scaling",) if place == "matrix" else (),
+        lowest=lowest,
+        highest=highest,
     )
 
 
-def readings(
-    instrument: Estimator,
+def _power(kind: tuple[str, str, str]) -> Quantity:
+    return _quantity(
+        "irrep_power",
+        r"s_\rho",
+        r"s_\rho = \frac{\|P_\rho f\|^2}{\sum_{\sigma \ne 1} \|P_\sigma f\|^2},\quad "
+        r"P_\rho = \frac{d_\rho}{|G|} \sum_g \overline{\chi_\rho(g)} R(g)",
+        "One entry for each irreducible representation that is not trivial; conjugate ones are taken together, so "
+        "that those of a cyclic group are the frequencies 1 to n/2.",
+        kind,
+        axes=("irrep",),
+    )
+
+
+def _leading(kind: tuple[str, str, str]) -> Quantity:
+    return _quantity(
+        "leading_irrep_share",
+        r"S_m",
+        r"S_m = \sum_{i \le m} s_{(i)}",
+        "The m largest shares, m a quarter of the irreps that are not trivial, at most 5. Large also for elements in "
+        "no order at all: compare with the null in the diagnostics.",
+        kind,
+    )
+
+
+def _of_units(kind: tuple[str, str, str]) -> Quantity:
+    return _quantity(
+        "unit_irrep_share",
+        r"S_\mathrm{unit}",
+        r"S_\mathrm{unit} = \frac{\sum_j \max_{\rho \ne 1} \|P_\rho f_j\|^2}"
+        r"{\sum_j \sum_{\rho \ne 1} \|P_\rho f_j\|^2}",
+        "The share of the power that lies in each coordinate's own leading irrep. Depends on the choice of "
+        "coordinates; 1 where each unit holds one irrep.",
+        kind,
+        source="Gromov, arXiv:2301.02679; " + _SOURCE,
+    )
+
+
+IRREP_POWER, ACTIVATION_IRREP_POWER = _power(_WEIGHTS), _power(_ACTIVATIONS)
+LEADING_IRREP_SHARE, ACTIVATION_LEADING_IRREP_SHARE = _leading(_WEIGHTS), _leading(_ACTIVATIONS)
+UNIT_IRREP_SHARE, ACTIVATION_UNIT_IRREP_SHARE = _of_units(_WEIGHTS), _of_units(_ACTIVATIONS)
+IRREPS_FOR_70_PERCENT = _quantity(
+    "irreps_for_70_percent",
+    r"n_{70}",
+    r"n_{70} = \min\{m: S_m \ge 0.7\}",
+    "Largest shares first, the trivial representation left out.",
+    _WEIGHTS,
+    lowest=1.0,
+    highest=float("inf"),
+)
+LEADING_IRREP_P_VALUE = _quantity(
+    "leading_irrep_p_value",
+    r"p_\pi",
+    r"p_\pi = \mathrm{Pr}_\pi\bigl[S_m(f \circ \pi) \ge S_m(f)\bigr]",
+    "Over uniformly random orders π of the elements; ties count.",
+    _WEIGHTS,
+    source=_NULL_SOURCE,
+)
+UNIT_IRREP_P_VALUE = _quantity(
+    "unit_irrep_p_value",
+    r"p_\mathrm{unit}",
+    r"p_\mathrm{unit} = \mathrm{Pr}_\pi\bigl[S_\mathrm{unit}(f \circ \pi) \ge S_\mathrm{unit}(f)\bigr]",
+    "Over uniformly random orders π of the elements; ties count.",
+    _WEIGHTS,
+    source=_NULL_SOURCE,
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Readings:
+    """All that is read of one function: by quantity the value, its uncertainty, and what else is told."""
+
+    of: Mapping[str, tuple[Value, Uncertainty, dict[str, Any]]]
+
+    def measurements(
+        self, quantities: tuple[Quantity, ...], *, site: str, elements: str, estimator: str
+    ) -> list[Measurement]:
+        """One measurement for each of ``quantities``."""
+        found = []
+        for quantity in quantities:
+            value, error, told = self.of[quantity.name]
+            labels = {"elements": elements}
+            found.append(
+                Measurement.ok(quantity, value, error, site=site, labels=labels, estimator=estimator, diagnostics=told)
+            )
+        return found
+
+
+def read_shares(
     group: Group,
     values: NDArray[np.float64],
+    shares: Shares,
     *,
     leading: int,
     permutations: int,
-    rng: Rng,
-    site: str,
-    elements: str,
-) -> list[Measurement]:
-    """The quantities of a function given without error, ``values`` of shape ``(order, m)``."""
-    power, share, number, p_value, unit_share, unit_p_value = instrument.quantities
-    labels = {"elements": elements}
-    found = shares_of(group, values)
-    if found is None:
-        reason = f"it is the same for all elements of {group.name}"
-        return [
-            Measurement.insufficient(q, reason, site=site, labels=labels, estimator=instrument.name)
-            for q in instrument.quantities
-        ]
-    m = min(leading, len(found.values))
-    null = permuted(group, values, m, permutations, rng.child("permutations").numpy())
-    led, owned = _Against(found.leading(m), null.leading), _Against(found.of_units, null.of_units)
-    exact = Uncertainty.exact(systematic=found.rounding, systematic_source=_ROUNDING)
+    generator: np.random.Generator,
+    rounding: str,
+) -> Readings:
+    """The readings of ``values``, ``(order, m)``, whose ``shares`` are given; ``rounding`` is whose it is."""
+    m = min(leading, len(shares.values))
+    null = permuted(group, values, m, permutations, generator)
+    led, owned = _Against(shares.leading(m), null.leading), _Against(shares.of_units, null.of_units)
+    exact = Uncertainty.exact(systematic=shares.rounding, systematic_source=rounding)
     # a count moves only if a sum of shares lies within rounding of the threshold
-    undecided = found.number_for(MOST + 2 * found.rounding * len(found.values)) != found.number_for(MOST)
-    counted = Uncertainty.exact(systematic=float(undecided), systematic_source=_ROUNDING)
-    leaders = {"leading": m, "leaders": found.leaders(m)}
-    whole = {"group": group.name, "irreps": list(found.names), "power": found.power, "constant": found.constant}
-    parts = (
-        (power, found.values, exact, whole),
-        (share, led.observed, exact, {**leaders, **led.told}),
-        (number, float(found.number_for(MOST)), counted, {"leaders": found.leaders(found.number_for(MOST))}),
-        (p_value, led.p_value, led.interval, {**leaders, **led.told}),
-        (unit_share, owned.observed, exact, owned.told),
-        (unit_p_value, owned.p_value, owned.interval, owned.told),
+    number, slack = shares.number_for(MOST), 2 * shares.rounding * len(shares.values)
+    undecided = shares.number_for(MOST + slack) != number
+    counted = Uncertainty.exact(systematic=float(undecided), systematic_source=rounding)
+    leaders = {"leading": m, "leaders": shares.leaders(m)}
+    whole = {"group": group.name, "irreps": list(shares.names), "power": shares.power, "constant": shares.constant}
+    return Readings(
+        {
+            IRREP_POWER.name: (shares.values, exact, whole),
+            ACTIVATION_IRREP_POWER.name: (shares.values, exact, whole),
+            LEADING_IRREP_SHARE.name: (led.observed, exact, {**leaders, **led.told}),
+            ACTIVATION_LEADING_IRREP_SHARE.name: (led.observed, exact, {**leaders, **led.told}),
+            IRREPS_FOR_70_PERCENT.name: (float(number), counted, {"leaders": shares.leaders(number)}),
+            LEADING_IRREP_P_VALUE.name: (led.p_value, led.interval, {**leaders, **led.told}),
+            UNIT_IRREP_SHARE.name: (owned.observed, exact, owned.told),
+            ACTIVATION_UNIT_IRREP_SHARE.name: (owned.observed, exact, owned.told),
+            UNIT_IRREP_P_VALUE.name: (owned.p_value, owned.interval, owned.told),
+        }
     )
-    return [
-        Measurement.ok(q, value, error, site=site, labels=labels, estimator=instrument.name, diagnostics=said)
-        for q, value, error, said in parts
-    ]
 
 
 @dataclass(frozen=True, eq=False)

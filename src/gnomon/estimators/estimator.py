@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import abc
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
 from gnomon.errors import GnomonError
@@ -38,6 +38,7 @@ class KnownAnswer:
     quantity : name of the quantity whose truth is stated.
     make : draws an instance: the subject, its data, and the true value.
     site : where it is measured; ``None`` for the estimator's only measurement of the quantity.
+    labels : labels of that measurement, as far as they are needed to tell it from others.
     nominal : coverage that the interval states.
     coverage : range in which the observed coverage must lie (chance at the number of seeds is allowed for on top).
     reads_ok : smallest share of instances in which the status must be ``ok``; 0 where ``insufficient`` is an
@@ -51,6 +52,7 @@ class KnownAnswer:
     quantity: str
     make: Callable[[Rng], tuple[Subject, Data | None, Value]]
     site: str | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
     nominal: float = 0.95
     coverage: tuple[float, float] = (0.90, 1.0)
     reads_ok: float = 1.0

@@ -114,7 +114,13 @@ def read(instrument: Estimator, answer: KnownAnswer, rng: Rng) -> Trial:
 
 def reading_of(answer: KnownAnswer, found: Sequence[Measurement]) -> Measurement:
     """The one measurement that ``answer`` speaks of. Raises GnomonError when there is none, or are several."""
-    mine = [m for m in found if m.quantity == answer.quantity and (answer.site is None or m.site == answer.site)]
+    mine = [
+        m
+        for m in found
+        if m.quantity == answer.quantity
+        and (answer.site is None or m.site == answer.site)
+        and answer.labels.items() <= m.labels.items()
+    ]
     if len(mine) != 1:
         raise GnomonError(
             f"known answer {answer.name!r}: {len(mine)} measurements of {answer.quantity!r} at {answer.site}",

@@ -24,9 +24,15 @@ class Factor(abc.ABC):
     Attributes
     ----------
     shape : examples, slots, outputs.
+    splits : whether products of parts of the examples cost no more than those of all at once.
     """
 
     shape: tuple[int, int, int]
+    splits: bool
+
+    @abc.abstractmethod
+    def part(self, examples: slice) -> Factor:
+        """The rows of some of the examples."""
 
     @abc.abstractmethod
     def dense(self) -> Tensor:
@@ -38,11 +44,16 @@ class Dense(Factor):
     """Rows as they are: ``(examples, slots, outputs, size)``."""
 
     rows: Tensor
+    splits = True
 
     @property
     def shape(self) -> tuple[int, int, int]:  # type: ignore[override]
         """See `Factor`."""
         return (self.rows.shape[0], self.rows.shape[1], self.rows.shape[2])
+
+    def part(self, examples: slice) -> Dense:
+        """See `Factor.part`."""
+        return Dense(self.rows[examples])
 
     def dense(self) -> Tensor:
         """See `Factor.dense`."""
@@ -68,6 +79,15 @@ class Outer(Factor):
     def shape(self) -> tuple[int, int, int]:  # type: ignore[override]
         """See `Factor`."""
         return (self.outputs.shape[0], self.outputs.shape[1], self.outputs.shape[2])
+
+    @property
+    def splits(self) -> bool:  # type: ignore[override]
+        """See `Factor`: writing rows out, or pairing positions, takes an effort that is better shared."""
+        return self.positions == 1
+
+    def part(self, examples: slice) -> Outer:
+        """See `Factor.part`."""
+        return Outer(self.inputs[examples], self.outputs[examples], self.vocabulary)
 
     @property
     def positions(self) -> int:

@@ -52,6 +52,7 @@ class Gradients:
         self._layouts: tuple[Layout, ...] = ()
         self._transposed: frozenset[str] = frozenset()
         self._outer: set[str] = set()
+        self._biases: dict[str, str] = {}
         self._investigate()
         self._measure()
 
@@ -112,7 +113,7 @@ class Gradients:
         pieces = [(p, call) for call in recording.calls for p in call.pieces]
         edges = [call.edge for call in recording.calls]
         place = {id(call): i for i, call in enumerate(recording.calls)}
-        rows: dict[str, list[Tensor]] = {n: [] for n in self.structured}
+        rows: dict[str, list[Tensor]] = {n: [] for n in self.structured if n not in self._biases.values()}
         for slot in range(self.slots):
             for weights in self._cotangents(outputs, scores):
                 target = (scores[:, slot] * weights).sum()
@@ -124,13 +125,15 @@ class Gradients:
                         continue
                     grad = examples_first(grad, call.layout, len(examples))
                     name = piece.parameter
+                    if name in self._biases.values():
+                        continue
                     if name in self._outer:
                         assert isinstance(piece, (Product, Lookup))
                         done[name] = piece.outputs(grad)
                     else:
                         more = piece.gradient(grad)
                         done[name] = done[name] + more if name in done else more
-                for name in self.structured:
+                for name in rows:
                     rows[name].append(done[name] if name in done else self._zero(name, pieces, len(examples), scores))
         by_parameter = {piece.parameter: piece for piece, _ in pieces}
         return {name: self._factor(by_parameter.get(name), name, rows[name]) for name in rows}
@@ -154,7 +157,10 @@ class Gradients:
         if isinstance(piece, Lookup):
             return Outer(piece.tokens, stacked, piece.vocabulary)
         assert isinstance(piece, Product)
-        return Outer(piece.inputs, stacked)
+        inputs = piece.inputs
+        if name in self._biases:
+            inputs = torch.cat([inputs, torch.ones_like(inputs[..., :1])], dim=2)
+        return Outer(inputs, stacked)
 
     def _one_example(self, example: int, outputs: range) -> Tensor:
         """``(slots, outputs, size)``: gradients with respect to all the other parameters, one after another."""
@@ -246,6 +252,12 @@ class Gradients:
                 continue
             if positions == 1 or apart < whole:
                 self._outer.add(piece.parameter)
+        for call in calls:
+            # a bias is the weight of an input that is always 1
+            if len(call.pieces) == 2 and isinstance(call.pieces[0], Product):
+                weight, bias = (p.parameter for p in call.pieces)
+                if weight in self._outer and names.count(bias) == 1:
+                    self._biases[weight] = bias
 
     def _measure(self) -> None:
         """How much memory passes and factors take, from the longest example alone and with another."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -18,6 +19,7 @@ from gnomon.estimators.tangent.predictions import Chosen, choose
 from gnomon.subjects import Data, Parametric, Subject
 
 DEFAULT_BYTES = 512 * 2**20
+_CACHED = 2**18  # numbers
 
 
 def tangent_kernel(
@@ -25,8 +27,9 @@ def tangent_kernel(
 ) -> NDArray[np.float64]:
     r"""The empirical neural tangent kernel.
 
-    :math:`K_{ic,jd} = \langle \nabla_\theta f_{ic}, \nabla_\theta f_{jd} \rangle`, where f are the scores of every prediction of ``data``, in evaluation mode, and θ all trainable parameters. Of linear,
-    convolution, normalisation and embedding layers only inputs and gradients at the output are kept:
+    :math:`K_{ic,jd} = \langle \nabla_\theta f_{ic}, \nabla_\theta f_{jd} \rangle`, where f are the scores of every
+    prediction of ``data``, in evaluation mode, and θ all trainable parameters. Of linear, convolution, normalisation
+    and embedding layers only inputs and gradients at the output are kept:
     :math:`K = \sum_\ell (A_\ell A_\ell^\top) \odot (G_\ell G_\ell^\top)`, summed over pairs of positions where a
     layer has them; of all other parameters, the gradients themselves. What is known of a network's layers is
     verified on a few examples against automatic differentiation before it is used.
@@ -150,21 +153,35 @@ class _Kernel:
         return _Unit(unit.examples, unit.outputs, self._gradients.factors(unit.examples, unit.outputs))
 
     def _contract(self, a: _Unit, b: _Unit) -> None:
-        total: Tensor | None = None
-        for name, factor in a.factors.items():
-            found = contract(factor, b.factors[name], self._reduce).double()
-            total = found if total is None else total.add_(found)
-        assert total is not None
-        block = total.cpu().numpy()
-        rows, columns = self._rows(a), self._rows(b)
-        groups = np.array(a.outputs) if self._reduce == "class" else np.zeros(1, dtype=np.int64)
-        self._kernel[np.ix_(groups, rows, columns)] += block
-        if a is not b:
-            self._kernel[np.ix_(groups, columns, rows)] += block.transpose(0, 2, 1)
+        for part in _parts(a, b):
+            rest = slice(part.start, None) if a is b else slice(None)  # the kernel is symmetric
+            total: Tensor | None = None
+            for name, factor in a.factors.items():
+                found = contract(factor.part(part), b.factors[name].part(rest), self._reduce)
+                total = found.double() if total is None else total.add_(found)
+            assert total is not None
+            self._add(total.cpu().numpy(), self._rows(a, part), self._rows(b, rest), a.outputs)
 
-    def _rows(self, unit: _Unit) -> NDArray[np.int64]:
+    def _add(
+        self, block: NDArray[np.float64], rows: NDArray[np.int64], columns: NDArray[np.int64], outputs: range
+    ) -> None:
+        groups = np.array(outputs) if self._reduce == "class" else np.zeros(1, dtype=np.int64)
+        self._kernel[np.ix_(groups, rows, columns)] = block
+        self._kernel[np.ix_(groups, columns, rows)] = block.transpose(0, 2, 1)
+
+    def _rows(self, unit: _Unit, part: slice) -> NDArray[np.int64]:
         g = self._gradients
-        rows = (unit.examples[:, None] * g.slots + np.arange(g.slots)).reshape(-1)
+        rows = (unit.examples[part, None] * g.slots + np.arange(g.slots)).reshape(-1)
         if self._reduce != "full":
             return rows
         return np.asarray((rows[:, None] * g.outputs + np.array(unit.outputs)).reshape(-1))
+
+
+def _parts(a: _Unit, b: _Unit) -> list[slice]:
+    """The examples of ``a`` in parts whose products with ``b`` fit into a processor's cache."""
+    if not all(f.splits for f in a.factors.values()):
+        return [slice(0, None)]
+    rows_a, rows_b = (max(1, math.prod(next(iter(u.factors.values())).shape)) for u in (a, b))
+    each = rows_a // len(a.examples)
+    step = max(1, _CACHED // (each * rows_b))
+    return [slice(start, start + step) for start in range(0, len(a.examples), step)]

@@ -76,7 +76,8 @@ class LossPlateau(Event):
 
     While the loss keeps falling by the tolerance or more a window, each look is a false alarm with a probability of
     at most ``1 - level`` (less, the faster it falls; more, where the noise is correlated over more than a block).
-    A plateau is noticed one to two windows after it has begun.
+    A plateau is noticed one to two windows after it has begun, if the noise of single losses is below about
+    :math:`0.16 \tau \sqrt w` of the loss (7 % by default); noise beyond that hides it.
 
     Parameters
     ----------
@@ -100,7 +101,7 @@ class LossPlateau(Event):
 
     name = "loss plateau"
 
-    def __init__(self, *, window: int = 200, tolerance: float = 0.01, level: float = 0.95) -> None:
+    def __init__(self, *, window: int = 500, tolerance: float = 0.02, level: float = 0.95) -> None:
         if window < 2 * _BLOCKS:
             raise GnomonError(f"a plateau cannot be told in {window} losses", mend=f"use at least {2 * _BLOCKS}")
         if not (tolerance > 0 and 0.5 < level < 1):

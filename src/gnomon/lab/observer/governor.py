@@ -27,8 +27,8 @@ class Governor:
     """Keeps the time spent on observing within ``limit`` times that of training.
 
     What may be spent is ``limit`` times the training time so far plus, where the last step is known, that of the
-    steps to come at the pace so far. It is shared out evenly among the instruments; what a cheap one does not need
-    goes to the others. Each instrument then reads at as many of its remaining steps as its share pays for, evenly
+    steps to come at the pace so far. Over the whole run every instrument gets an equal share of it; what a cheap one
+    does not need goes to the others. Each then reads at as many of its remaining steps as its share pays for, evenly
     spaced. Its first and its last reading are always made; the last one's price is set aside.
 
     The pace is the median time of the latest steps, the least where few were timed. The first step is left out: in it
@@ -42,14 +42,19 @@ class Governor:
 
     def __init__(self, limit: float | None, names: Collection[str]) -> None:
         self.limit = limit
-        self.spent = 0.0
         self.training = 0.0
         self.readings = dict.fromkeys(names, 0)
+        self._spent = dict.fromkeys(names, 0.0)
         self._prices = {name: _Price() for name in names}
         self._credit = dict.fromkeys(names, 0.0)
         self._paces: deque[float] = deque(maxlen=_PACES)
         self._last: tuple[int, float] | None = None
         self._timed = 0
+
+    @property
+    def spent(self) -> float:
+        """Seconds spent on observing."""
+        return sum(self._spent.values())
 
     def trained(self, step: int, seconds: float) -> None:
         """Note that training, without observing, has taken ``seconds`` in all when it reached ``step``."""
@@ -71,7 +76,7 @@ class Governor:
         for name, taken in seconds.items():
             self.readings[name] += 1
             self._prices[name].add(taken)
-            self.spent += taken
+            self._spent[name] += taken
 
     def allowance(self, step: int, horizon: int | None) -> float:
         """Seconds that may still be spent on observing, as far as can be told at ``step``."""
@@ -96,19 +101,30 @@ class Governor:
         prices = {name: self._prices[name].seconds for name in known}
         if left is None or extra:
             reserved = sum(prices.values()) if left else 0.0
-            shares = even_shares(prices, allowance - reserved)
+            shares = self._shares(prices, allowance - reserved)
             refused = {name for name in known if shares[name] < prices[name] - _SLACK}
         elif left <= 1:
             refused = set()
         else:
-            shares = even_shares({name: price * left for name, price in prices.items()}, allowance)
+            shares = self._shares({name: price * left for name, price in prices.items()}, allowance)
             refused = {name for name in known if not self._in_turn(name, shares[name], prices[name], left)}
-        return {name: Thinned(step, name, prices[name], allowance) for name in refused}
+        return {name: Thinned(step, name, prices[name], allowance) for name in sorted(refused)}
+
+    def _shares(self, needs: Mapping[str, float], allowance: float) -> dict[str, float]:
+        """What each instrument may still spend, if all are to have had equal shares of the whole or what they need."""
+        spent = {name: self._spent[name] for name in needs}
+        wanted = {name: spent[name] + need for name, need in needs.items()}
+        whole = even_shares(wanted, sum(spent.values()) + allowance, floors=spent)
+        return {name: whole[name] - spent[name] for name in needs}
 
     def _in_turn(self, name: str, share: float, price: float, left: int) -> bool:
-        """Whether it is the turn of ``name``, which can pay ``share`` for ``left`` readings with the last one."""
-        wanted = left if price <= 0 else min(left, share / price)
-        self._credit[name] += max(0.0, (wanted - 1) / (left - 1))
+        """Whether it is the turn of ``name``, which can pay ``share`` for ``left`` readings with the last one.
+
+        It earns credit at each step and reads when that makes up a whole reading. By the last but one step it has
+        earned all the readings that it can pay, less the last one.
+        """
+        payable = left if price <= 0 else min(left, share / price)
+        self._credit[name] += max(0.0, payable - 1 - self._credit[name]) / (left - 1)
         if self._credit[name] < 1 - _SLACK:
             return False
         self._credit[name] -= 1
@@ -145,15 +161,22 @@ class _Price:
         return min(self.predicted, self._first or 0.0)
 
 
-def even_shares(needs: Mapping[str, float], total: float) -> dict[str, float]:
-    """``total`` in equal shares, where nobody gets more than he needs, and what is over goes to the others.
+def even_shares(needs: Mapping[str, float], total: float, *, floors: Mapping[str, float]) -> dict[str, float]:
+    """``total`` in equal shares, but for those who need less, and for those who have had more already.
 
-    >>> even_shares({"a": 1.0, "b": 5.0, "c": 9.0}, 9.0)
+    >>> even_shares({"a": 1.0, "b": 5.0, "c": 9.0}, 9.0, floors={"a": 0.0, "b": 0.0, "c": 0.0})
     {'a': 1.0, 'b': 4.0, 'c': 4.0}
+    >>> even_shares({"a": 9.0, "b": 9.0, "c": 9.0}, 9.0, floors={"a": 0.0, "b": 5.0, "c": 0.0})
+    {'a': 2.0, 'b': 5.0, 'c': 2.0}
     """
-    shares: dict[str, float] = {}
-    remaining = max(0.0, total)
-    for done, name in enumerate(sorted(needs, key=lambda n: needs[n])):
-        shares[name] = min(needs[name], remaining / (len(needs) - done))
-        remaining -= shares[name]
-    return shares
+
+    def at(level: float) -> dict[str, float]:
+        return {name: min(max(level, floors[name]), need) for name, need in needs.items()}
+
+    # the sum is piecewise linear in the level, and bends only at needs and floors
+    bends = sorted({0.0, *needs.values(), *floors.values()})
+    low = max((b for b in bends if sum(at(b).values()) <= total), default=0.0)
+    high = min((b for b in bends if b > low), default=low)
+    below, above = sum(at(low).values()), sum(at(high).values())
+    share = 0.0 if above <= below else min(1.0, max(0.0, (total - below) / (above - below)))
+    return at(low + share * (high - low))

@@ -215,3 +215,62 @@ def biased_s3(rng: Rng) -> Known:
 def biased_c23(rng: Rng) -> Known:
     """About a third off."""
     return biased(Cyclic(23), rng, size=1.0)
+
+
+class MixedNetwork(nn.Module):
+    r"""Scores :math:`h_1(ac^{-1}) + h_2(bc^{-1}) + h_3(abc^{-1})`, each h a sum of characters.
+
+    Each of the three parts is a function of one operand, or of the composition, alone.
+    """
+
+    def __init__(self, group: Group, amplitudes: Array) -> None:
+        super().__init__()
+        characters = np.stack([irrep.character for irrep in group.irreps[1:]])
+        quotient = group.table[:, group.inverses]
+        # float64 all through: the truth is compared to its rounding
+        self.tables = nn.Parameter(torch.from_numpy(np.stack([(a @ characters)[quotient] for a in amplitudes])))
+        self.register_buffer("product", torch.from_numpy(group.table))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Scores of all elements, ``(batch, order)``, for ``[e_a; e_b]``, ``(batch, 2 order)``."""
+        product: Tensor = self.get_buffer("product")
+        a, b = x.reshape(len(x), 2, -1).argmax(dim=2).T
+        return self.tables[0][a] + self.tables[1][b] + self.tables[2][product[a, b]]
+
+
+def mixed(group: Group, rng: Rng) -> tuple[Subject, Data, Array]:
+    """A `MixedNetwork`, pairs, and the power of each irrep in each of its parts, ``(3, irreps)``."""
+    irreps = group.irreps[1:]
+    amplitudes = rng.child("amplitudes").numpy().uniform(0.3, 2.0, size=(3, len(irreps)))
+    operands = (OneHot(0, group.order), OneHot(group.order, group.order))
+    subject = Subject(
+        MixedNetwork(group, amplitudes),
+        sites=(Site("logits", ""),),
+        name=f"mixture in {group.name}",
+        symmetry=Symmetry(group=group, operands=operands),
+    )
+    return subject, pairs_of(group, 20, rng.child("pairs")), amplitudes**2 * [irrep.norm for irrep in irreps]
+
+
+def mixed_share(rng: Rng) -> Known:
+    """The composition's share of all power."""
+    subject, data, power = mixed(Symmetric(3), rng)
+    return subject, data, float(power[2].sum() / power.sum())
+
+
+def mixed_power(rng: Rng) -> Known:
+    """The shares of the irreps in what depends on the composition."""
+    subject, data, power = mixed(Symmetric(3), rng)
+    return subject, data, power[2] / power[2].sum()
+
+
+def mixed_led(rng: Rng) -> Known:
+    """The two largest of five."""
+    subject, data, power = mixed(Cyclic(11), rng)
+    return subject, data, float(np.sort(power[2])[-2:].sum() / power[2].sum())
+
+
+def mixed_units(rng: Rng) -> Known:
+    """Every unit has the same spectrum, so that its own leading irrep is everybody's."""
+    subject, data, power = mixed(Cyclic(11), rng)
+    return subject, data, float(power[2].max() / power[2].sum())

@@ -1,1 +1,5 @@
-"""How singular the minimum is that training found: the local learning coefficient."""
+"""Degeneracy: how many of a network's parameters the loss around them can feel."""
+
+from gnomon.estimators.degeneracy.local_learning_coefficient import LocalLearningCoefficient
+
+__all__ = ["LocalLearningCoefficient"]

@@ -1,0 +1,84 @@
+"""Subjects whose local learning coefficient is known."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from gnomon.estimators.degeneracy.crossings import crossing_energy
+from gnomon.measurement import Value
+from gnomon.randomness import Rng
+from gnomon.subjects import ArrayData, Data, SquaredError, Subject
+
+Known = tuple[Subject, Data, Value]
+
+_EXAMPLES = 1000
+
+
+def linear_regression(rng: Rng, *, features: int = 10, copies: int = 1) -> Known:
+    r"""Least squares at its minimum: :math:`\sum_i \frac12 \tau h_i / (\tau h_i + \gamma)` for Hessian eigenvalues h.
+
+    Each feature is given ``copies`` times; all but one of them are redundant.
+    """
+    generator = rng.numpy()
+    x = generator.normal(size=(_EXAMPLES, features)) * generator.uniform(0.5, 2.0, size=features)
+    x = np.tile(x, copies).astype(np.float32).astype(np.float64)
+    y = x @ generator.normal(size=features * copies) + generator.normal(size=_EXAMPLES)
+    y = y.astype(np.float32).astype(np.float64)
+    weights = np.linalg.pinv(x) @ y
+    module = nn.utils.skip_init(nn.Linear, features * copies, 1, bias=False)  # type: ignore[no-untyped-call]
+    module.weight.data = torch.from_numpy(weights[None].astype(np.float32))
+    tau = _EXAMPLES / np.log(_EXAMPLES)
+    curvatures = tau * np.linalg.eigvalsh(2 * x.T @ x / _EXAMPLES)
+    localisation = 1 / np.mean(np.square(weights))
+    truth = 0.5 * np.sum(curvatures / (curvatures + localisation))
+    return Subject(module, loss=SquaredError()), ArrayData(x, y[:, None]), float(truth)
+
+
+def redundant_regression(rng: Rng) -> Known:
+    """Every feature three times."""
+    return linear_regression(rng, features=5, copies=3)
+
+
+class Monomial(nn.Module):
+    r"""The model :math:`f(x) = w_1^a w_2^b x`, at its singular point w = 0."""
+
+    def __init__(self, a: int, b: int) -> None:
+        super().__init__()
+        self.powers = (a, b)
+        self.w = nn.Parameter(torch.zeros(2))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Predictions ``(batch, 1)``."""
+        a, b = self.powers
+        return self.w[0] ** a * self.w[1] ** b * x
+
+
+def normal_crossing(rng: Rng, *, a: int, b: int, strength: float = 30.0) -> Known:
+    r"""The loss :math:`w_1^{2a} w_2^{2b}\, \overline{x^2}`, with :math:`\tau\overline{x^2}` = ``strength``.
+
+    The truth is the integral over the posterior with γ = 1, which is not yet the learning coefficient 1/(2 max(a, b)).
+    """
+    n = 100
+    x = rng.numpy().normal(size=(n, 1))
+    x *= np.sqrt(strength / (n / np.log(n)) / np.mean(x**2))
+    subject = Subject(Monomial(a, b), loss=SquaredError())
+    return subject, ArrayData(x, np.zeros((n, 1))), crossing_energy(strength, a, b)
+
+
+def crossing(rng: Rng) -> Known:
+    """Two lines that cross."""
+    return normal_crossing(rng, a=1, b=1)
+
+
+def squared_crossing(rng: Rng) -> Known:
+    """Two double lines that cross."""
+    return normal_crossing(rng, a=2, b=2)
+
+
+def saddle(rng: Rng) -> Known:
+    """The loss (w1 w2 x − y)² at w = 0: lower on one diagonal, higher on the other. There is no truth to read."""
+    n = 100
+    x = 1 + rng.numpy().uniform(size=(n, 1))
+    return Subject(Monomial(1, 1), loss=SquaredError()), ArrayData(x, 2 * x), 0.0

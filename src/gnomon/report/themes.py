@@ -42,6 +42,12 @@ THEMES = (
         "Weights",
         "The spectrum of every weight matrix, against what a matrix of independent entries would show.",
     ),
+    Theme(
+        "symmetry",
+        "Symmetry",
+        "What the network has made of the group that its inputs are elements of: which waves it uses, where its "
+        "activations turn from the operands to their composition, and how well its output moves along.",
+    ),
     Theme("further", "Further quantities", "Measured by instruments that this report has no words of its own for."),
 )
 
@@ -127,10 +133,52 @@ _WORDS = {
     ),
 }
 
+_WORDS |= {
+    "irrep_power": Words(
+        "Irrep power of weights",
+        "symmetry",
+        "Share of each irreducible representation (for a cyclic group: of each frequency) in what the weights do; "
+        "level where they know nothing of the group.",
+    ),
+    "leading_irrep_share": Words(
+        "Leading irreps of weights", "symmetry", "Share of the few largest; compare with elements in random order."
+    ),
+    "irreps_for_70_percent": Words("Irreps for 70 %", "symmetry", "How many of the largest hold 70 % of the power."),
+    "leading_irrep_p_value": Words(
+        "p-value of the leading irreps", "symmetry", "How often elements in random order lead by as much."
+    ),
+    "unit_irrep_share": Words(
+        "One irrep a unit, weights", "symmetry", "Near 1 where every unit keeps to one irrep, whichever that is."
+    ),
+    "unit_irrep_p_value": Words(
+        "p-value of one irrep a unit", "symmetry", "How often elements in random order keep to one as much."
+    ),
+    "activation_element_share": Words(
+        "Variance by operand and composition",
+        "symmetry",
+        "Share of the activations' variance that depends on one operand alone, or on the composition alone.",
+    ),
+    "activation_irrep_power": Words(
+        "Irrep power of activations", "symmetry", "As for weights, of the mean activation for each element."
+    ),
+    "activation_leading_irrep_share": Words(
+        "Leading irreps of activations", "symmetry", "Share of the few largest in the mean activations."
+    ),
+    "activation_unit_irrep_share": Words(
+        "One irrep a unit, activations", "symmetry", "Near 1 where every unit keeps to one irrep."
+    ),
+    "equivariance_error": Words(
+        "Equivariance error", "symmetry", "0 where the output moves along with the input; √2 where it is unrelated."
+    ),
+}
+
 INTRINSIC_DIMENSIONS = ("twonn_dimension", "mle_dimension", "gride_dimension")
 
 # Where an estimator leaves the positions of its values along their axis, other than under the name of the axis.
 POSITIONS = {"gride_curve": "orders"}
+
+# Axes whose values are not read over orders of magnitude.
+LINEAR_AXES = frozenset({"irrep"})
 
 _ACRONYMS = {"nll": "NLL", "cka": "CKA", "agop": "AGOP", "ntk": "NTK", "mle": "MLE", "nfa": "NFA", "mp": "MP"}
 

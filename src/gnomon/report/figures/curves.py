@@ -22,7 +22,7 @@ from gnomon.report.figures.figure import (
     with_intervals,
 )
 from gnomon.report.figures.rows import alternative, array_rows, method, scalar_row
-from gnomon.report.themes import POSITIONS
+from gnomon.report.themes import LINEAR_AXES, POSITIONS
 
 _LEGEND_OF_NAMES = 8
 _TICKED = 12  # positions up to which each has a tick of its own
@@ -114,7 +114,7 @@ def _figure(
 
 def _layers(rows: list[dict[str, Any]], names: list[str], along: str, y: Vertical) -> alt.LayerChart:
     positions = sorted({row["position"] for row in rows})
-    wide_range = positions[0] > 0 and positions[-1] / positions[0] >= 8
+    wide_range = along not in LINEAR_AXES and positions[0] > 0 and positions[-1] / positions[0] >= 8
     ticks = positions if len(positions) <= _TICKED else alt.Undefined
     x = alt.X(
         "position:Q",

@@ -131,9 +131,6 @@ _WORDS = {
     "tail_exponent": Words(
         "Tail exponent", "weights", "Exponent of a power-law tail, where the evidence supports one."
     ),
-}
-
-_WORDS |= {
     "irrep_power": Words(
         "Irrep power of weights",
         "symmetry",

@@ -16,11 +16,11 @@ class PeakMemory(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Counts the bytes of all tensor storages that are made inside and alive at once.
 
     ``known`` are tensors that exist already (weights), which are not counted. What a kernel allocates for itself
-    and frees before it returns is not seen.
+    and frees before it returns is not seen. Raises MemoryError as soon as more than ``limit`` bytes are held.
 
     Attributes
     ----------
-    peak : largest number of bytes held at once, so far.
+    trace : bytes held after each operation so far.
 
     >>> x = torch.zeros(1000)
     >>> with PeakMemory([x]) as memory:
@@ -30,11 +30,17 @@ class PeakMemory(TorchDispatchMode):  # type: ignore[no-untyped-call]
     8000
     """
 
-    def __init__(self, known: Iterable[Tensor]) -> None:
+    def __init__(self, known: Iterable[Tensor], *, limit: int | None = None) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self.peak: int = 0
+        self.trace: list[int] = []
+        self._limit = limit
         self._now = 0
         self._alive = {t.untyped_storage()._cdata: 0 for t in known}
+
+    @property
+    def peak(self) -> int:
+        """Largest number of bytes held at once, so far."""
+        return max(self.trace, default=0)
 
     def __torch_dispatch__(
         self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
@@ -45,7 +51,9 @@ class PeakMemory(TorchDispatchMode):  # type: ignore[no-untyped-call]
         for tensor in tree_leaves(made):
             if isinstance(tensor, Tensor):
                 self._count(tensor.untyped_storage())
-        self.peak = max(self.peak, self._now)
+        self.trace.append(self._now)
+        if self._limit is not None and self._now > self._limit:
+            raise MemoryError(f"more than {self._limit} bytes are held")
         return made
 
     def _count(self, storage: torch.UntypedStorage) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Self
+from collections.abc import Iterator
 
 import numpy as np
 import torch
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from gnomon.estimators.curvature.curvature_operator import CurvatureOperator
+from gnomon.estimators.curvature.linearisation import Linearisation
 from gnomon.subjects import ArrayData, Batch, Data
 
 Array = NDArray[np.float64]
@@ -18,27 +19,29 @@ Array = NDArray[np.float64]
 class Diagonal(CurvatureOperator):
     """A diagonal matrix; probes are rotation invariant, so it stands for any matrix of that spectrum."""
 
-    def __init__(self, eigenvalues: Array, *, examples: int = 8, precision: float = 2.2e-16) -> None:
+    def __init__(self, eigenvalues: Array, *, examples: int = 8, groups: int = 8, precision: float = 2.2e-16) -> None:
         self.eigenvalues = torch.from_numpy(np.asarray(eigenvalues, dtype=np.float64))
         self.dimension = len(eigenvalues)
         self.precision = precision
         self.data: Data = ArrayData(np.zeros((examples, 1)))
+        self.groups = groups
         self.products = 0
 
     @property
     def device(self) -> torch.device:
         return torch.device("cpu")
 
-    def on(self, data: Data) -> Self:
-        other = type(self)(self.eigenvalues.numpy(), precision=self.precision)
-        other.data = data
-        return other  # type: ignore[return-value]
+    def matmat(self, vectors: Tensor) -> Tensor:
+        sums, counts = zip(*self.group_sums(vectors), strict=True)
+        return sum(sums, torch.zeros_like(vectors)) / sum(counts)
 
-    def sums(self, vectors: Tensor) -> tuple[Tensor, int]:
+    def group_sums(self, vectors: Tensor) -> Iterator[tuple[Tensor, int]]:
         self.products += vectors.shape[1]
-        return len(self.data) * self.eigenvalues[:, None] * vectors, len(self.data)
+        each = len(self.data) // self.groups
+        for _ in range(self.groups):
+            yield each * self.eigenvalues[:, None] * vectors, each
 
-    def _add_products(self, batch: Batch, rows: Tensor, total: Tensor) -> int:
+    def _linearised(self, batch: Batch) -> Linearisation:
         raise NotImplementedError
 
 

@@ -57,7 +57,7 @@ def test_products_are_derivatives_of_the_gradient(name: str) -> None:
     step = 1e-3
     difference = (_gradient(subject, data, step * vector) - _gradient(subject, data, -step * vector)) / (2 * step)
     assert float((product - difference).norm()) <= 3e-3 * float(difference.norm())
-    gradient, again, count = hessian.gradient_and_product(vector)
+    ((gradient, again, count),) = hessian.group_gradients(vector)
     assert torch.equal(again / count, product)
     expected = _gradient(subject, data, torch.zeros_like(vector))
     assert float((gradient / count - expected).norm()) <= 1e-5 * float(expected.norm())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import pytest
 import torch
@@ -100,16 +102,16 @@ def test_a_run_ends_when_nothing_is_left() -> None:
 
 def test_noise_of_the_products_shows_as_rounding() -> None:
     class Noisy(Diagonal):
-        def sums(self, vectors: torch.Tensor) -> tuple[torch.Tensor, int]:
-            exact, count = super().sums(vectors)
-            noise = torch.randn(
-                exact.shape, dtype=torch.float64, generator=torch.Generator().manual_seed(self.products)
-            )
-            return exact + count * 1e-4 * noise / np.sqrt(self.dimension), count
+        def group_sums(self, vectors: torch.Tensor) -> Iterator[tuple[torch.Tensor, int]]:
+            for exact, count in super().group_sums(vectors):
+                noise = torch.randn(
+                    exact.shape, dtype=torch.float64, generator=torch.Generator().manual_seed(self.products)
+                )
+                yield exact + count * 1e-4 * noise / np.sqrt(self.dimension), count
 
     eigenvalues = spectra()["network"]
     for seed in range(20):
-        (run,) = lanczos(Noisy(eigenvalues, precision=1e-7), start_vectors(400, 1, Rng(seed)), 20)
+        (run,) = lanczos(Noisy(eigenvalues, groups=1, precision=1e-7), start_vectors(400, 1, Rng(seed)), 20)
         error = abs(run.ritz_values[-1] - 50.0)
         assert error <= run.rounding
         assert 1e-5 < run.rounding < 1e-2  # twenty vectors' worth of noise of size 1e-4 / 20, and headroom

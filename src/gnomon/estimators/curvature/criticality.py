@@ -14,12 +14,13 @@ from torch import Tensor
 from gnomon.errors import GnomonError
 from gnomon.estimators import Budget, KnownAnswer, register
 from gnomon.estimators.curvature import known
-from gnomon.estimators.curvature.estimating import CurvatureEstimator, parameters_of, product_cost
+from gnomon.estimators.curvature.curvature_operator import CurvatureOperator
+from gnomon.estimators.curvature.estimating import CurvatureEstimator, product_cost
 from gnomon.estimators.curvature.examples import affordable, clusters_in, groups
 from gnomon.estimators.curvature.extremes import smallest_eigenvalue_bound
 from gnomon.estimators.curvature.gradient_noise import GradientNoise, gradient_noise
 from gnomon.estimators.curvature.hessian import HessianOperator
-from gnomon.estimators.curvature.lanczos import lanczos, start_vectors
+from gnomon.estimators.curvature.lanczos import Krylov, lanczos, start_vectors
 from gnomon.measurement import Cost, Measurement, Quantity, Uncertainty, Unit, cluster_mean
 from gnomon.randomness import Rng
 from gnomon.subjects import Data, Subject
@@ -125,6 +126,7 @@ class Criticality(CurvatureEstimator):
 
     name = "criticality"
     quantities = (GRADIENT_NORM, CRITICALITY)
+    operator = HessianOperator
 
     def __init__(self, *, steps: int = 16, positions: int = 1024, flat: float = 0.02) -> None:
         if steps < 2:
@@ -135,20 +137,17 @@ class Criticality(CurvatureEstimator):
         self.positions = positions
         self.flat = flat
 
-    def cost(self, subject: Subject, data: Data | None, sites: Sequence[str], budget: Budget) -> Cost:
-        """See `Estimator.cost`."""
-        del sites
-        if data is None:
-            raise GnomonError(f"{self.name} needs data", mend="give --data")
-        d = parameters_of(subject)
+    def _vectors(self, dimension: int) -> int:
+        return min(self.steps, dimension) + 2 * _GROUPS
+
+    def _price(self, matrix: CurvatureOperator, data: Data, budget: Budget) -> Cost:
         n = len(data) if budget.examples is None else min(budget.examples, len(data))
         first = min(affordable(data, self.positions, budget), n // 2)
         second = min(affordable(data, 4 * self.positions, budget), n - n // 2)
-        steps = min(self.steps, d)
-        price = product_cost(first, passes=steps, products=steps)
-        price += product_cost(first + second, passes=1, products=1)
-        held = 8 * d * (steps + 2 * _GROUPS)
-        return price + Cost(flops=4.0 * d * (2 * steps**2 + _GROUPS**2), peak_bytes=budget.bytes + held)
+        d, steps = matrix.dimension, min(self.steps, matrix.dimension)
+        price = product_cost(matrix, first, data, passes=steps, products=steps)
+        price += product_cost(matrix, first + second, data, passes=1, products=1)
+        return price + Cost(flops=4.0 * d * (steps**2 + _GROUPS**2))
 
     def _measure(self, subject: Subject, data: Data, budget: Budget, rng: Rng) -> list[Measurement]:
         if budget.examples is not None:
@@ -162,11 +161,15 @@ class Criticality(CurvatureEstimator):
             needed = np.ceil(self.positions * _FEWEST_CLUSTERS / clusters_in(second))
             return self._refused(reason, suffices={"positions": float(needed)})
         hessian = HessianOperator(subject, data, max_bytes=budget.bytes)
-        held = 8 * hessian.dimension * (min(self.steps, hessian.dimension) + 2 * _GROUPS)
-        if held > budget.bytes:
-            reason = f"its vectors need {held / 2**20:.0f} MiB, the limit is {budget.bytes / 2**20:.0f} MiB"
-            return self._refused(reason, suffices={"bytes": held})
-        return self._read(hessian, first, second, rng)
+        on_first = hessian.on(first)
+        with on_first.keeping():
+            (run,) = lanczos(on_first, start_vectors(hessian.dimension, 1, rng), self.steps)
+        direction = run.ritz_vector(0)
+        halves = [
+            _grouped(hessian.on(half, groups(half, _GROUPS, rng.child(i))), direction)
+            for i, half in enumerate((first, second))
+        ]
+        return self._read(run, halves, rng)
 
     def _halves(self, data: Data, budget: Budget, rng: Rng) -> tuple[Data, Data]:
         """Two parts that share no cluster."""
@@ -177,12 +180,12 @@ class Criticality(CurvatureEstimator):
             second.sample(affordable(second, 4 * self.positions, budget), rng),
         )
 
-    def _read(self, hessian: HessianOperator, first: Data, second: Data, rng: Rng) -> list[Measurement]:
-        (run,) = lanczos(hessian.on(first), start_vectors(hessian.dimension, 1, rng), self.steps)
-        direction = run.ritz_vector(0)
-        gradients, forms, counts = self._grouped(hessian, (first, second), direction, rng)
-        noise = gradient_noise((gradients @ gradients.T).cpu().numpy(), np.concatenate(counts), rng)
-        held_out, uncertainty = cluster_mean(forms[1], counts[1], level=1 - 2 * _FAILURE)
+    def _read(self, run: Krylov, halves: Sequence[_Grouped], rng: Rng) -> list[Measurement]:
+        one, other = halves
+        gradients = torch.cat([one.gradients, other.gradients])
+        counts = np.concatenate([one.counts, other.counts])
+        noise = gradient_noise((gradients @ gradients.T).cpu().numpy(), counts, rng)
+        held_out, uncertainty = cluster_mean(other.forms, other.counts, level=1 - 2 * _FAILURE)
         half_width = float(np.asarray(uncertainty.half_width))
         curvature = _Curvature(
             top=float(run.ritz_values[-1]),
@@ -191,32 +194,17 @@ class Criticality(CurvatureEstimator):
             rounding=run.rounding,
             held_out=held_out,
             half_width=half_width,
-            expected_half_width=half_width * float(np.sqrt(counts[1].sum() / counts[0].sum())),
+            expected_half_width=half_width * float(np.sqrt(other.counts.sum() / one.counts.sum())),
         )
         diagnostics: dict[str, Any] = {
-            "examples": len(first) + len(second),
-            "positions": int(first.lengths.sum() + second.lengths.sum()),
-            "parameters": hessian.dimension,
+            "examples": one.examples + other.examples,
+            "positions": one.positions + other.positions,
+            "parameters": run.dimension,
             "sample_gradient_norm": noise.sample_norm,
             "gradient_noise": noise.noise,
             "p_value": noise.p_value,
         }
         return [self._norm(noise, diagnostics), self._verdict(noise, curvature, diagnostics)]
-
-    def _grouped(
-        self, hessian: HessianOperator, halves: tuple[Data, Data], direction: Tensor, rng: Rng
-    ) -> tuple[Tensor, list[NDArray[np.float64]], list[NDArray[np.float64]]]:
-        """Gradients ``(groups, d)`` of all groups; for each half its groups' uᵀHu and predictions, all summed."""
-        gradients: list[Tensor] = []
-        forms: list[list[float]] = [[], []]
-        counts: list[list[int]] = [[], []]
-        for i, half in enumerate(halves):
-            for group in groups(half, _GROUPS, rng.child(i)):
-                gradient, product, count = hessian.on(half.take(group)).gradient_and_product(direction)
-                gradients.append(gradient)
-                forms[i].append(float(direction @ product))
-                counts[i].append(count)
-        return torch.stack(gradients), [np.array(f) for f in forms], [np.array(c, dtype=np.float64) for c in counts]
 
     def _norm(self, noise: GradientNoise, diagnostics: dict[str, Any]) -> Measurement:
         uncertainty = Uncertainty.interval(noise.low, noise.high, covers={"data"}, systematic=0.0)
@@ -264,3 +252,29 @@ class Criticality(CurvatureEstimator):
             KnownAnswer(name="planted slope, norm", quantity=norm, make=known.slope_norm, seeds=seeds),
             KnownAnswer(name="planted minimum, norm", quantity=norm, make=known.minimum_norm, seeds=seeds),
         )
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class _Grouped:
+    """Gradients ``(groups, d)``, curvatures along a direction and predictions of groups, all summed."""
+
+    gradients: Tensor
+    forms: NDArray[np.float64]
+    counts: NDArray[np.float64]
+    examples: int
+    positions: int
+
+
+def _grouped(hessian: HessianOperator, direction: Tensor) -> _Grouped:
+    gradients, forms, counts = [], [], []
+    for gradient, product, count in hessian.group_gradients(direction):
+        gradients.append(gradient)
+        forms.append(float(direction @ product))
+        counts.append(count)
+    return _Grouped(
+        gradients=torch.stack(gradients),
+        forms=np.array(forms),
+        counts=np.array(counts, dtype=np.float64),
+        examples=len(hessian.data),
+        positions=int(hessian.data.lengths.sum()),
+    )

@@ -3,22 +3,30 @@
 from __future__ import annotations
 
 import abc
+import contextlib
 import copy
-from collections.abc import Callable, Iterator
-from typing import Self, TypeVar, cast
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from typing import ClassVar, Self
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
-from torch.func import vjp
 
 from gnomon.errors import GnomonError
-from gnomon.subjects import Batch, Data, Parameters, Parametric, Subject
+from gnomon.estimators.curvature.footprint import Footprint, MemoryLimitError
+from gnomon.estimators.curvature.linearisation import Linearisation, Tensors
+from gnomon.estimators.curvature.summing import Adding
+from gnomon.subjects import Batch, Data, Parametric, Subject
 from gnomon.subjects.memory import PeakMemory
 
 DEFAULT_BYTES = 512 * 2**20
 # larger batches are no faster on a CPU and fall out of its caches
-_MAX_POSITIONS = 512
+_MAX_POSITIONS = {"cpu": 512}
+_MAX_POSITIONS_ELSEWHERE = 16_384
+_footprints: WeakKeyDictionary[Subject, dict[object, Footprint]] = WeakKeyDictionary()
 
 
 class CurvatureOperator(abc.ABC):
@@ -36,39 +44,79 @@ class CurvatureOperator(abc.ABC):
     ----------
     subject : needs a loss and at least one parameter that requires a gradient.
     data : the examples of the mean loss.
-    max_bytes : bound on what a batch holds at its peak, measured on the longest example beforehand.
+    groups : indices of the examples in groups that share no batch, see `group_sums`; default: one group of all.
+    max_bytes : bound on what a batch holds at its peak, foretold from trials with the longest example; with `keeping`,
+        on what is kept too.
 
     Attributes
     ----------
     dimension : the number d of trainable parameters.
     precision : relative spacing of the numbers that products are computed in.
+    backward_per_product : what a product costs once its graph is there, in backward passes.
 
     Raises
     ------
     GnomonError : when there is no loss, nothing is trainable, or one example needs more than ``max_bytes``.
     """
 
-    def __init__(self, subject: Subject, data: Data, *, max_bytes: int = DEFAULT_BYTES) -> None:
+    backward_per_product: ClassVar[float] = 2.0
+
+    def __init__(
+        self,
+        subject: Subject,
+        data: Data,
+        *,
+        groups: Sequence[NDArray[np.int64]] | None = None,
+        max_bytes: int = DEFAULT_BYTES,
+    ) -> None:
         if subject.loss is None:
             raise GnomonError(f"{subject.name} has no loss", mend="give the subject a loss")
         self.subject = subject
-        self.data = data
         self._function = Parametric(subject)
-        self._parameters = self._function.parameters
+        self._parameters = {n: p.detach().requires_grad_() for n, p in self._function.parameters.items()}
         self.dimension = self._function.dimension
         self.precision = max(torch.finfo(p.dtype).eps for p in self._parameters.values())
-        self._max_positions = self._positions_within(max_bytes)
+        self._set_data(data, groups)
+        self._longest = int(data.lengths.max())
+        self._footprint = self._measured_footprint(max_bytes)
+        most = _MAX_POSITIONS.get(self.device.type, _MAX_POSITIONS_ELSEWHERE)
+        # half of the memory is for what is kept, as far as one example leaves any
+        self._max_positions = min(most, max(1, self._footprint.most(max_bytes // 2)) * self._longest)
+        self._keepable = int(max_bytes - self._footprint.peak(max(1, self._max_positions // self._longest)))
+
+    def _set_data(self, data: Data, groups: Sequence[NDArray[np.int64]] | None) -> None:
+        self.data = data
+        self._groups = [_Group(part) for part in ([data] if groups is None else map(data.take, groups))]
+        self._room = 0
 
     @property
     def device(self) -> torch.device:
         """Where vectors live: the subject's device."""
         return self.subject.device
 
-    def on(self, data: Data) -> Self:
+    def on(self, data: Data, groups: Sequence[NDArray[np.int64]] | None = None) -> Self:
         """The same matrix of other data, whose examples are no longer than the longest here."""
         other = copy.copy(self)
-        other.data = data
+        other._set_data(data, groups)
         return other
+
+    @contextlib.contextmanager
+    def keeping(self) -> Iterator[None]:
+        """Inside, graphs of batches are kept from one product to the next, as many as fit into ``max_bytes``.
+
+        A product with those takes no forward pass. The parameters must not change meanwhile.
+        """
+        self._room = self._keepable
+        try:
+            yield
+        finally:
+            self._room = 0
+            self._groups = [_Group(group.data) for group in self._groups]
+
+    def share_kept(self, positions: float) -> float:
+        """Which part of ``positions`` positions of data can be kept at once, foretold."""
+        each = self._footprint.held(1) / self._longest
+        return float(min(1.0, self._keepable / (each * positions)))
 
     def matvec(self, vector: Tensor) -> Tensor:
         """``A v`` in float64, for a vector of shape ``(d,)``."""
@@ -79,80 +127,104 @@ class CurvatureOperator(abc.ABC):
 
         One forward and one backward pass serve all the vectors, so many at once cost less than one by one.
         """
-        total, count = self.sums(vectors)
+        adding = self._adding(vectors)
+        count = sum(self._visit(group, adding) for group in self._groups)
         if count == 0:
-            raise GnomonError("no example holds a prediction", mend="give longer texts or data with labels")
-        return total / count
+            raise no_predictions()
+        return adding.totals.T / count
 
-    def sums(self, vectors: Tensor) -> tuple[Tensor, int]:
-        """As `matmat`, but summed over predictions, and how many there were."""
-        if vectors.ndim != 2 or len(vectors) != self.dimension:
-            raise GnomonError(f"vectors have shape {tuple(vectors.shape)}, expected ({self.dimension}, k)")
-        total = torch.zeros(vectors.shape[1], self.dimension, dtype=torch.float64, device=self.device)
-        rows = vectors.T.to(self.device)
-        count = 0
-        for batch in self._batches():
-            count += self._add_products(batch, rows, total)
-        check_finite(total, "a product with the curvature")
-        return total.T, count
+    def group_sums(self, vectors: Tensor) -> Iterator[tuple[Tensor, int]]:
+        """For each group, ``A V`` summed over its predictions instead of their mean, and how many there were."""
+        for group in self._groups:
+            adding = self._adding(vectors)
+            count = self._visit(group, adding)
+            yield adding.totals.T, count
 
     @abc.abstractmethod
-    def _add_products(self, batch: Batch, rows: Tensor, total: Tensor) -> int:
-        """Add to each row of ``total`` the batch's sum over predictions for that row; how many there were."""
+    def _linearised(self, batch: Batch) -> Linearisation:
+        """The curvature of one batch."""
 
-    def _batches(self) -> Iterator[Batch]:
+    def _split(self, vector: Tensor) -> Tensors:
+        return tuple(self._function.split(vector).values())
+
+    def _adding(self, vectors: Tensor) -> Adding:
+        if vectors.ndim != 2 or len(vectors) != self.dimension:
+            raise GnomonError(f"vectors have shape {tuple(vectors.shape)}, expected ({self.dimension}, k)")
+        totals = torch.zeros(vectors.shape[1], self.dimension, dtype=torch.float64, device=self.device)
+        return Adding([self._split(column) for column in vectors.T.to(self.device)], totals)
+
+    def _visit(self, group: _Group, use: Adding) -> int:
+        """Let ``use`` add each batch of a group; how many predictions they hold."""
         with self._function.computing():
-            for batch in self.data.batches(max_positions=self._max_positions):
-                yield batch.to(self.device)
+            for part in group.kept:
+                use.add(part)
+        count = sum(part.count for part in group.kept)
+        if not group.complete:
+            batches = group.data.batches(max_positions=self._max_positions)
+            for batch in islice(batches, len(group.kept), None):
+                with self._function.computing():  # anew for each: the same random numbers, whatever was kept
+                    count += self._visit_anew(batch, group, use)
+            group.complete = self._room > 0
+        use.check_finite()
+        return count
 
-    def _positions_within(self, max_bytes: int) -> int:
-        """Padded positions a batch may have: measured on one and on two copies of the longest example."""
+    def _visit_anew(self, batch: Batch, group: _Group, use: Adding) -> int:
+        with torch.enable_grad():
+            part = self._linearised(batch.to(self.device))
+        if self._room > 0:
+            width = int(self.data.lengths.max()) if batch.mask is None else batch.mask.shape[1]
+            self._room -= int(self._footprint.held(len(batch) * width / self._longest))
+            if self._room > 0:  # if not, none that follows is kept either: what is kept comes first
+                group.kept.append(part)
+        use.add(part)
+        return part.count
+
+    def _measured_footprint(self, max_bytes: int) -> Footprint:
+        """Of one and two copies of the longest example; measured once for each subject and shape of its inputs."""
         longest = int(np.argmax(self.data.lengths))
-        length = int(self.data.lengths[longest])
-        one, two = (self._peak([longest] * n) for n in (1, 2))
-        grows = max(1, two - one)
-        if one > max_bytes:
-            raise GnomonError(
-                f"a product with one example of {length} positions needs {one / 2**20:.0f} MiB, the limit is "
+        batch = self.data.batch([longest])
+        shapes = [tuple(a.shape) for a in (*batch.args, *batch.kwargs.values())]
+        key = (type(self), self.dimension, self.precision, self.device, tuple(shapes))
+        known = _footprints.setdefault(self.subject, {})
+        try:
+            found = known[key] if key in known else self._tried(longest, max_bytes)
+        except MemoryError:
+            found = None
+        if found is None or found.peak(1) > max_bytes:
+            raise MemoryLimitError(
+                f"a product with one example of {self._longest} positions needs more than the limit of "
                 f"{max_bytes / 2**20:.0f} MiB",
                 mend="raise the memory limit or shorten the texts",
             )
-        examples = 1 + (max_bytes - one) // grows
-        return min(_MAX_POSITIONS, int(examples) * length)
+        known[key] = found
+        return found
 
-    def _peak(self, examples: list[int]) -> int:
+    def _tried(self, example: int, max_bytes: int) -> Footprint:
+        one, graph_of_one = self._trial([example], max_bytes)
+        two, graph_of_two = self._trial([example] * 2, 2 * max_bytes)
+        return Footprint(one, two, (graph_of_one, graph_of_two))
+
+    def _trial(self, examples: list[int], limit: int) -> tuple[NDArray[np.int64], int]:
         batch = self.data.batch(examples).to(self.device)
-        row = torch.zeros(1, self.dimension, dtype=torch.float64, device=self.device)
-        memory = PeakMemory((*self.subject.module.parameters(), *self.subject.module.buffers()))
-        with self._function.computing(), memory:
-            self._add_products(batch, row, torch.zeros_like(row))
-        return memory.peak
+        vector = self._split(torch.zeros(self.dimension, device=self.device))
+        total = torch.zeros(1, self.dimension, dtype=torch.float64, device=self.device)
+        memory = PeakMemory((*self.subject.module.parameters(), *self.subject.module.buffers(), total), limit=limit)
+        with self._function.computing(), torch.enable_grad(), memory:
+            part = self._linearised(batch)
+            graph = memory.trace[-1]
+            Adding([vector], total).add(part)
+        return np.array(memory.trace, dtype=np.int64), graph
 
 
-def check_finite(values: Tensor, name: str) -> None:
-    """Raises GnomonError when ``values`` hold a NaN or infinity."""
-    if not bool(torch.isfinite(values).all()):
-        raise GnomonError(f"{name} is NaN or infinite", mend="check the weights, the data or the precision")
+class _Group:
+    """Some of the examples, and those of their batches, from the first on, that are kept linearised."""
+
+    def __init__(self, data: Data) -> None:
+        self.data = data
+        self.kept: list[Linearisation] = []
+        self.complete = False
 
 
-X = TypeVar("X", Tensor, Parameters)
-Y = TypeVar("Y", Tensor, Parameters)
-
-
-def pull_back(function: Callable[[X], Y], at: X) -> tuple[Y, Callable[[Y], X]]:
-    """``function(at)``, and ``w ↦ Jᵀ w`` with its Jacobian J there, which may be called any number of times."""
-    value, pull = vjp(function, at)  # type: ignore[misc]
-
-    def pulled(cotangent: Y) -> X:
-        (found,) = pull(cotangent)
-        return cast(X, found)
-
-    return value, pulled
-
-
-def push_forward(pull: Callable[[Tensor], Parameters], output: Tensor) -> Callable[[Parameters], Tensor]:
-    """``v ↦ J v`` from ``w ↦ Jᵀ w``: the latter is linear, so its own pull-back is J, whatever the w.
-
-    Unlike forward-mode differentiation it repeats no forward pass, and every operation has what it needs.
-    """
-    return pull_back(pull, torch.zeros_like(output))[1]
+def no_predictions() -> GnomonError:
+    """The error of data in which nothing is predicted."""
+    return GnomonError("no example holds a prediction", mend="give longer texts or data with labels")

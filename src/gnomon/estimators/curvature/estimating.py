@@ -4,29 +4,42 @@ from __future__ import annotations
 
 import abc
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from gnomon.errors import GnomonError
 from gnomon.estimators import Budget, Estimator
+from gnomon.estimators.curvature.curvature_operator import CurvatureOperator
 from gnomon.estimators.curvature.examples import affordable, clusters_in
+from gnomon.estimators.curvature.footprint import MemoryLimitError
 from gnomon.measurement import Cost, Measurement
 from gnomon.randomness import Rng
 from gnomon.subjects import Data, Subject, trainable
 
 _FEWEST_CLUSTERS = 2
-# measured on small networks and on a transformer, in units of a backward pass
-_BACKWARD_PER_PRODUCT = 2.5
-_MEASURED_EXAMPLES = 3  # run beforehand, to learn how many fit into memory
+_TRIALS = Cost(forward_passes=3, backward_passes=9)  # to learn how many examples fit into memory
 
 
 class CurvatureEstimator(Estimator):
     """An estimator that spends products with a curvature matrix on a sample of the examples.
 
-    ``positions`` bounds the sample: examples are drawn until they hold so many.
+    ``positions`` bounds the sample: examples are drawn until they hold so many. ``operator`` is the matrix.
     """
 
     needs = frozenset({"predictions", "gradients"})
+    operator: ClassVar[type[CurvatureOperator]]
     positions: int
+
+    @abc.abstractmethod
+    def _vectors(self, dimension: int) -> int:
+        """How many vectors of the size of the parameters are held at once."""
+
+    @abc.abstractmethod
+    def _measure(self, subject: Subject, data: Data, budget: Budget, rng: Rng) -> list[Measurement]:
+        """The measurements, from data of at least two clusters, when the vectors fit into memory."""
+
+    @abc.abstractmethod
+    def _price(self, matrix: CurvatureOperator, data: Data, budget: Budget) -> Cost:
+        """What `_measure` costs beyond the memory of its vectors and of products."""
 
     def inapplicable(self, subject: Subject, data: Data | None) -> str:
         """See `Estimator.inapplicable`."""
@@ -34,21 +47,45 @@ class CurvatureEstimator(Estimator):
             return reason
         return "" if trainable(subject) else f"{subject.name} has no trainable parameters"
 
+    def cost(self, subject: Subject, data: Data | None, sites: Sequence[str], budget: Budget) -> Cost:
+        """See `Estimator.cost`."""
+        del sites
+        data = self._given(data)
+        held = self._bytes(subject)
+        if held > budget.bytes:
+            return Cost()
+        try:
+            matrix = self.operator(subject, data, max_bytes=budget.bytes)
+        except MemoryLimitError:
+            return _TRIALS
+        return _TRIALS + Cost(peak_bytes=budget.bytes + held) + self._price(matrix, data, budget)
+
     def measure(
         self, subject: Subject, data: Data | None, *, sites: Sequence[str], budget: Budget, rng: Rng
     ) -> list[Measurement]:
         """See `Estimator.measure`."""
         del sites
-        if data is None:
-            raise GnomonError(f"{self.name} needs data", mend="give --data")
+        data = self._given(data)
         if clusters_in(data) < _FEWEST_CLUSTERS:
             reason = "the curvature of a single example or cluster says nothing of a network's"
             return self._refused(reason, suffices={"examples": _FEWEST_CLUSTERS})
-        return self._measure(subject, data, budget, rng)
+        held = self._bytes(subject)
+        if held > budget.bytes:
+            reason = f"its vectors need {held / 2**20:.0f} MiB, the limit is {budget.bytes / 2**20:.0f} MiB"
+            return self._refused(reason, suffices={"bytes": held})
+        try:
+            return self._measure(subject, data, budget, rng)
+        except MemoryLimitError as error:
+            return self._refused(error.cause)
 
-    @abc.abstractmethod
-    def _measure(self, subject: Subject, data: Data, budget: Budget, rng: Rng) -> list[Measurement]:
-        """The measurements, from data of at least two clusters."""
+    def _given(self, data: Data | None) -> Data:
+        if data is None:
+            raise GnomonError(f"{self.name} needs data", mend="give --data")
+        return data
+
+    def _bytes(self, subject: Subject) -> int:
+        dimension = sum(p.numel() for p in trainable(subject).values())
+        return 8 * dimension * self._vectors(dimension)
 
     def _sample(self, data: Data, budget: Budget, rng: Rng) -> Data:
         return data.sample(affordable(data, self.positions, budget), rng)
@@ -62,14 +99,11 @@ class CurvatureEstimator(Estimator):
         ]
 
 
-def product_cost(examples: int, *, passes: int, products: int) -> Cost:
-    """``products`` products with ``examples`` examples, in ``passes`` passes that each share a forward pass."""
-    return Cost(
-        forward_passes=passes * examples + _MEASURED_EXAMPLES,
-        backward_passes=examples * (passes + _BACKWARD_PER_PRODUCT * products),
-    )
+def product_cost(matrix: CurvatureOperator, examples: int, data: Data, *, passes: int, products: int) -> Cost:
+    """``products`` products with ``examples`` of ``data``, in ``passes`` passes.
 
-
-def parameters_of(subject: Subject) -> int:
-    """The number of trainable parameters."""
-    return sum(p.numel() for p in trainable(subject).values())
+    Each pass takes a forward and a backward pass, but for the examples whose graphs can be kept from the first on.
+    """
+    kept = matrix.share_kept(examples * float(data.lengths.mean()))
+    built = examples * (kept + (1 - kept) * passes)
+    return Cost(forward_passes=built, backward_passes=built + examples * matrix.backward_per_product * products)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from gnomon.estimators.curvature.curvature_operator import CurvatureOperator, pull_back, push_forward
-from gnomon.subjects import Batch, Parameters, flat
+from gnomon.estimators.curvature.curvature_operator import CurvatureOperator
+from gnomon.estimators.curvature.linearisation import Forward, Linearisation, Tensors, transposed
+from gnomon.subjects import Batch
 
 
 class EmpiricalFisherOperator(CurvatureOperator):
@@ -26,12 +27,19 @@ class EmpiricalFisherOperator(CurvatureOperator):
     tensor([34.], dtype=torch.float64)
     """
 
-    def _add_products(self, batch: Batch, rows: Tensor, total: Tensor) -> int:
-        def losses(parameters: Parameters) -> Tensor:
-            return self._function.losses(parameters, batch)
+    def _linearised(self, batch: Batch) -> Linearisation:
+        losses = self._function.losses(self._parameters, batch)
+        return _Linearised(losses, tuple(self._parameters.values()))
 
-        found, pull = pull_back(losses, self._parameters)
-        push = push_forward(pull, found)
-        for row, into in zip(rows, total, strict=True):
-            into += flat(pull(push(self._function.split(row))))
-        return len(found)
+
+class _Linearised(Linearisation):
+    """All losses of a batch, linear in the parameters."""
+
+    def __init__(self, losses: Tensor, parameters: Tensors) -> None:
+        self.count = len(losses)
+        self._parameters = parameters
+        self._losses = losses
+        self._forward = Forward(losses, parameters)
+
+    def product(self, vector: Tensors) -> Tensors:
+        return transposed((self._losses,), self._parameters, (self._forward(vector),))

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from torch import Tensor
-from torch.func import grad
-
-from gnomon.estimators.curvature.curvature_operator import CurvatureOperator, pull_back, push_forward
-from gnomon.subjects import Batch, Parameters, Predictions, flat
+from gnomon.estimators.curvature.curvature_operator import CurvatureOperator
+from gnomon.estimators.curvature.linearisation import Forward, Linearisation, Tensors, slope, transposed
+from gnomon.subjects import Batch, Loss, Predictions
 
 
 class GaussNewtonOperator(CurvatureOperator):
@@ -34,25 +32,23 @@ class GaussNewtonOperator(CurvatureOperator):
             [-0.2500,  0.2500]], dtype=torch.float64)
     """
 
-    def _add_products(self, batch: Batch, rows: Tensor, total: Tensor) -> int:
+    def _linearised(self, batch: Batch) -> Linearisation:
         loss = self.subject.loss
         assert loss is not None
-        scored: Predictions | None = None
+        return _Linearised(self._function.predictions(self._parameters, batch), loss, tuple(self._parameters.values()))
 
-        def scores(parameters: Parameters) -> Tensor:
-            nonlocal scored
-            scored = self._function.predictions(parameters, batch)
-            return scored.scores
 
-        def loss_slope(found: Tensor) -> Tensor:
-            assert scored is not None
-            fixed = scored
-            slope: Tensor = grad(lambda s: loss.values(replace(fixed, scores=s)).sum())(found)
-            return slope
+class _Linearised(Linearisation):
+    """The scores of a batch, linear in the parameters, and its loss, quadratic in the scores."""
 
-        output, pull = pull_back(scores, self._parameters)
-        push = push_forward(pull, output)
-        _, bend = pull_back(loss_slope, output)
-        for row, into in zip(rows, total, strict=True):
-            into += flat(pull(bend(push(self._function.split(row)))))
-        return len(output)
+    def __init__(self, predictions: Predictions, loss: Loss, parameters: Tensors) -> None:
+        self.count = len(predictions.scores)
+        self._parameters = parameters
+        self._scores = predictions.scores
+        self._forward = Forward(self._scores, parameters)
+        self._at = self._scores.detach().requires_grad_()
+        self._slope = slope(loss.values(replace(predictions, scores=self._at)).sum(), (self._at,))
+
+    def product(self, vector: Tensors) -> Tensors:
+        bent = transposed(self._slope, (self._at,), (self._forward(vector),))
+        return transposed((self._scores,), self._parameters, bent)

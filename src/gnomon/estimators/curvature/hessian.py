@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import torch
 from torch import Tensor
-from torch.func import grad
 
-from gnomon.estimators.curvature.curvature_operator import CurvatureOperator, check_finite, pull_back
-from gnomon.subjects import Batch, Parameters, flat
+from gnomon.estimators.curvature.curvature_operator import CurvatureOperator
+from gnomon.estimators.curvature.linearisation import Linearisation, Tensors, slope, transposed
+from gnomon.estimators.curvature.summing import Adding, check_finite, flat
+from gnomon.subjects import Batch
 
 
 class HessianOperator(CurvatureOperator):
     r"""The Hessian :math:`H = \nabla^2_\theta L(\theta)` of the mean loss.
 
-    As H is symmetric, :math:`Hv` is the pull-back of :math:`v` through the gradient: one forward and one backward
-    pass a batch, and then for each vector a backward pass through both (about two to three times the gradient).
+    As H is symmetric, :math:`Hv` is the transposed derivative of the gradient: one forward and one backward pass a
+    batch, and then for each vector a backward pass through both (about two to three times the gradient).
 
     Source: Pearlmutter, Neural Computation 6 (1994) 147.
 
@@ -27,31 +30,42 @@ class HessianOperator(CurvatureOperator):
             [2., 4.]], dtype=torch.float64)
     """
 
-    def gradient_and_product(self, vector: Tensor) -> tuple[Tensor, Tensor, int]:
-        """The gradient and ``H v``, both summed over predictions, and how many there were."""
-        gradient, product = (torch.zeros(1, self.dimension, dtype=torch.float64, device=self.device) for _ in range(2))
-        rows = vector[None].to(self.device)
-        count = sum(self._add(batch, rows, product, gradient[0]) for batch in self._batches())
-        check_finite(gradient, "the gradient of the loss")
-        check_finite(product, "a product with the curvature")
-        return gradient[0], product[0], count
+    def group_gradients(self, vector: Tensor) -> Iterator[tuple[Tensor, Tensor, int]]:
+        """For each group the gradient and ``H v``, both summed over its predictions, and how many there were."""
+        direction = self._split(vector.to(self.device))
+        for group in self._groups:
+            found = _AddingBoth(direction, torch.zeros(2, self.dimension, dtype=torch.float64, device=self.device))
+            count = self._visit(group, found)
+            yield found.totals[0], found.totals[1], count
 
-    def _add_products(self, batch: Batch, rows: Tensor, total: Tensor) -> int:
-        return self._add(batch, rows, total)
+    def _linearised(self, batch: Batch) -> Linearisation:
+        losses = self._function.losses(self._parameters, batch)
+        return _Gradient(losses, tuple(self._parameters.values()))
 
-    def _add(self, batch: Batch, rows: Tensor, total: Tensor, slope: Tensor | None = None) -> int:
-        """Add a batch's products to ``total``, and its gradient to ``slope``."""
-        count = 0
 
-        def loss(parameters: Parameters) -> Tensor:
-            nonlocal count
-            losses = self._function.losses(parameters, batch)
-            count = len(losses)
-            return losses.sum()
+class _Gradient(Linearisation):
+    """The gradient of a batch's summed loss."""
 
-        gradient, pull = pull_back(grad(loss), self._parameters)
-        for row, into in zip(rows, total, strict=True):
-            into += flat(pull(self._function.split(row)))
-        if slope is not None:
-            slope += flat(gradient)
-        return count
+    def __init__(self, losses: Tensor, parameters: Tensors) -> None:
+        self.count = len(losses)
+        self._parameters = parameters
+        self.gradient = slope(losses.sum(), parameters)
+
+    def product(self, vector: Tensors) -> Tensors:
+        return transposed(self.gradient, self._parameters, vector)
+
+
+class _AddingBoth(Adding):
+    """Adds up batches' gradients and products with one vector, ``(2, d)``."""
+
+    def __init__(self, vector: Tensors, totals: Tensor) -> None:
+        super().__init__([vector], totals)
+
+    def add(self, part: Linearisation) -> None:
+        assert isinstance(part, _Gradient)
+        self.totals[0] += flat(part.gradient)
+        self.totals[1] += flat(part.product(self.vectors[0]))
+
+    def check_finite(self) -> None:
+        check_finite(self.totals[0], "the gradient of the loss")
+        check_finite(self.totals[1], "a product with the curvature")

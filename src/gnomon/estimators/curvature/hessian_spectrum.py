@@ -11,13 +11,15 @@ import torch
 from gnomon.errors import GnomonError
 from gnomon.estimators import Budget, KnownAnswer, register
 from gnomon.estimators.curvature import known
-from gnomon.estimators.curvature.estimating import CurvatureEstimator, parameters_of, product_cost
+from gnomon.estimators.curvature.curvature_operator import CurvatureOperator
+from gnomon.estimators.curvature.estimating import CurvatureEstimator, product_cost
 from gnomon.estimators.curvature.examples import affordable, groups
 from gnomon.estimators.curvature.extremes import largest_eigenvalue_bound, smallest_eigenvalue_bound
 from gnomon.estimators.curvature.hessian import HessianOperator
 from gnomon.estimators.curvature.lanczos import Krylov, lanczos, start_vectors
+from gnomon.estimators.curvature.quadratic_forms import data_error, quadratic_forms
 from gnomon.estimators.curvature.quadrature import density_grid, spectral_density
-from gnomon.measurement import Cost, Measurement, Quantity, Uncertainty, Unit, cluster_mean
+from gnomon.measurement import Cost, Measurement, Quantity, Uncertainty, Unit
 from gnomon.randomness import Rng
 from gnomon.subjects import Data, Subject
 
@@ -121,6 +123,7 @@ class HessianSpectrum(CurvatureEstimator):
 
     name = "hessian_spectrum"
     quantities = (TOP, BOTTOM, DENSITY, SHARPNESS_RATIO)
+    operator = HessianOperator
 
     def __init__(
         self, *, probes: int = 2, steps: int = 16, positions: int = 1024, learning_rate: float | None = None
@@ -134,37 +137,33 @@ class HessianSpectrum(CurvatureEstimator):
         self.positions = positions
         self.learning_rate = learning_rate
 
-    def cost(self, subject: Subject, data: Data | None, sites: Sequence[str], budget: Budget) -> Cost:
-        """See `Estimator.cost`."""
-        del sites
-        if data is None:
-            raise GnomonError(f"{self.name} needs data", mend="give --data")
-        examples, d = affordable(data, self.positions, budget), parameters_of(subject)
+    def _vectors(self, dimension: int) -> int:
+        return min(self.steps, dimension) * self.probes
+
+    def _price(self, matrix: CurvatureOperator, data: Data, budget: Budget) -> Cost:
+        d, examples = matrix.dimension, affordable(data, self.positions, budget)
         steps = min(self.steps, d)
-        held = Cost(flops=8.0 * d * steps**2 * self.probes, peak_bytes=budget.bytes + 8 * d * steps * self.probes)
-        lanczos_price = product_cost(examples, passes=steps, products=steps * self.probes)
-        return lanczos_price + product_cost(examples, passes=1, products=2) + held
+        price = product_cost(matrix, examples, data, passes=steps, products=steps * self.probes)
+        price += product_cost(matrix, examples, data, passes=1, products=2)
+        return price + Cost(flops=4.0 * d * steps**2 * self.probes)
 
     def _measure(self, subject: Subject, data: Data, budget: Budget, rng: Rng) -> list[Measurement]:
         used = self._sample(data, budget, rng)
-        hessian = HessianOperator(subject, used, max_bytes=budget.bytes)
-        basis = 8 * hessian.dimension * min(self.steps, hessian.dimension) * self.probes
-        if basis > budget.bytes:
-            reason = f"the Lanczos vectors need {basis / 2**20:.0f} MiB, the limit is {budget.bytes / 2**20:.0f} MiB"
-            return self._refused(reason, suffices={"bytes": basis})
-        runs = lanczos(hessian, start_vectors(hessian.dimension, self.probes, rng), self.steps)
+        hessian = self.operator(subject, used, max_bytes=budget.bytes)
+        with hessian.keeping():
+            runs = lanczos(hessian, start_vectors(hessian.dimension, self.probes, rng), self.steps)
         if max(np.abs(run.ritz_values).max() for run in runs) == 0.0:
             return self._refused("the Hessian is zero", diagnostics={"parameters": hessian.dimension})
-        return self._read(runs, hessian, rng)
+        return self._read(runs, hessian.on(used, groups(used, _GROUPS, rng)))
 
-    def _read(self, runs: Sequence[Krylov], hessian: HessianOperator, rng: Rng) -> list[Measurement]:
+    def _read(self, runs: Sequence[Krylov], hessian: CurvatureOperator) -> list[Measurement]:
         top_run = max(runs, key=lambda run: float(run.ritz_values[-1]))
         bottom_run = min(runs, key=lambda run: float(run.ritz_values[0]))
         top, bottom = float(top_run.ritz_values[-1]), float(bottom_run.ritz_values[0])
         ceiling = max(top, largest_eigenvalue_bound(runs, 0.05))
         floor = min(bottom, smallest_eigenvalue_bound(runs, 0.05))
         rounding = max(run.rounding for run in runs)
-        errors = _data_errors(hessian, top_run, bottom_run, rng)
+        errors = _data_errors(hessian, top_run, bottom_run)
         shared = {
             "examples": len(hessian.data),
             "positions": int(hessian.data.lengths.sum()),
@@ -255,16 +254,8 @@ class HessianSpectrum(CurvatureEstimator):
         )
 
 
-def _data_errors(
-    hessian: HessianOperator, top_run: Krylov, bottom_run: Krylov, rng: Rng
-) -> tuple[float | None, float | None]:
+def _data_errors(hessian: CurvatureOperator, top_run: Krylov, bottom_run: Krylov) -> tuple[float | None, float | None]:
     """First-order standard errors over clusters of the two ends: of uᵀHu with its eigenvector u held fixed."""
-    directions = torch.stack([top_run.ritz_vector(-1), bottom_run.ritz_vector(0)], dim=1)
-    sums, counts = [], []
-    for group in groups(hessian.data, _GROUPS, rng):
-        products, count = hessian.on(hessian.data.take(group)).sums(directions)
-        sums.append((directions * products).sum(dim=0).cpu().numpy())
-        counts.append(count)
-    found = [cluster_mean(column, np.array(counts, dtype=np.float64))[1].error for column in np.array(sums).T]
-    top, bottom = (None if error is None else float(error) for error in found)
+    found = quadratic_forms(hessian, torch.stack([top_run.ritz_vector(-1), bottom_run.ritz_vector(0)], dim=1))
+    top, bottom = (data_error(column, found.counts) for column in found.by_group.T)
     return top, bottom

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from gnomon.errors import GnomonError
 from gnomon.estimators import Budget, KnownAnswer, register
 from gnomon.estimators.curvature import known
 from gnomon.estimators.curvature.curvature_operator import CurvatureOperator
-from gnomon.estimators.curvature.estimating import CurvatureEstimator, parameters_of, product_cost
+from gnomon.estimators.curvature.estimating import CurvatureEstimator, product_cost
 from gnomon.estimators.curvature.examples import affordable, groups
 from gnomon.estimators.curvature.gauss_newton import GaussNewtonOperator
 from gnomon.estimators.curvature.hessian import HessianOperator
-from gnomon.measurement import Cost, Measurement, Quantity, Uncertainty, Unit, cluster_mean
+from gnomon.estimators.curvature.quadratic_forms import data_error, quadratic_forms
+from gnomon.measurement import Cost, Measurement, Quantity, Uncertainty, Unit
 from gnomon.randomness import Rng
 from gnomon.subjects import Data, Subject
 
@@ -97,8 +95,8 @@ def hutchplusplus(operator: CurvatureOperator, products: int, rng: Rng) -> Trace
     """
     d = operator.dimension
     if d <= products:
-        product, forms = _products(operator, torch.eye(d, dtype=torch.float64, device=operator.device), rng)
-        diagonal = torch.diagonal(product)
+        found = quadratic_forms(operator, torch.eye(d, dtype=torch.float64, device=operator.device))
+        diagonal = torch.diagonal(found.product)
         value = float(diagonal.sum())
         return TraceEstimate(
             value=value,
@@ -107,7 +105,7 @@ def hutchplusplus(operator: CurvatureOperator, products: int, rng: Rng) -> Trace
             rounding=_HEADROOM * operator.precision * float(diagonal.abs().sum()),
             deflated=value,
             probes=0,
-            data_error=_data_error(forms.by_group.sum(axis=1), forms.counts),
+            data_error=data_error(found.by_group.sum(axis=1), found.counts),
         )
     sketch = products // 4
     probes = products - 2 * sketch
@@ -115,12 +113,13 @@ def hutchplusplus(operator: CurvatureOperator, products: int, rng: Rng) -> Trace
         _normal(d, k, rng.child(name)).to(operator.device) for name, k in (("sketch", sketch), ("probe", probes))
     )
     q, _ = torch.linalg.qr(operator.matmat(omega))
-    product, deflated_forms = _products(operator, q, rng)
-    projected = q.T @ product
+    on_sketch = quadratic_forms(operator, q)
+    projected = q.T @ on_sketch.product
     n = d - sketch
     z -= q @ (q.T @ z)
     z *= np.sqrt(n) / z.norm(dim=0)
-    product, forms = _products(operator, z, rng)
+    on_probes = quadratic_forms(operator, z)
+    product = on_probes.product
     product -= q @ (q.T @ product)
     mean = float((z * product).sum(dim=0).mean())
     squares = product.square().sum(dim=0).cpu().numpy()
@@ -129,43 +128,18 @@ def hutchplusplus(operator: CurvatureOperator, products: int, rng: Rng) -> Trace
     scatter = float(squares.var(ddof=1)) / probes / max(square, 1e-300) ** 2
     deflated = float(projected.trace())
     asymmetry = float((projected - projected.T).norm()) / max(float(projected.norm()), 1e-300)
-    by_group = deflated_forms.by_group.sum(axis=1) + forms.by_group.mean(axis=1)
+    # terms of either sign may cancel, their rounding does not
+    size = float(projected.diagonal().abs().sum()) + abs(mean) + float(np.sqrt(square))
+    by_group = on_sketch.by_group.sum(axis=1) + on_probes.by_group.mean(axis=1)
     return TraceEstimate(
         value=deflated + mean,
         error=float(np.sqrt(variance)),
         degrees_of_freedom=max(2.0, 2 / scatter) if scatter > 0 else np.inf,
-        rounding=_HEADROOM * (asymmetry + operator.precision) * (abs(deflated) + abs(mean)),
+        rounding=_HEADROOM * (asymmetry + operator.precision) * size,
         deflated=deflated,
         probes=probes,
-        data_error=_data_error(by_group, forms.counts),
+        data_error=data_error(by_group, on_probes.counts),
     )
-
-
-@dataclass(frozen=True, eq=False)
-class _Forms:
-    """Quadratic forms ``(groups, k)`` of k vectors in each group's sum over predictions, and those ``(groups,)``."""
-
-    by_group: NDArray[np.float64]
-    counts: NDArray[np.float64]
-
-
-def _products(operator: CurvatureOperator, vectors: torch.Tensor, rng: Rng) -> tuple[torch.Tensor, _Forms]:
-    """``A V``, and the vectors' quadratic forms in independent groups of the examples."""
-    total = torch.zeros_like(vectors)
-    forms, counts = [], []
-    for group in groups(operator.data, _GROUPS, rng):
-        sums, count = operator.on(operator.data.take(group)).sums(vectors)
-        total += sums
-        forms.append((vectors * sums).sum(dim=0).cpu().numpy())
-        counts.append(count)
-    if sum(counts) == 0:
-        raise GnomonError("no example holds a prediction", mend="give longer texts or data with labels")
-    return total / sum(counts), _Forms(np.array(forms), np.array(counts, dtype=np.float64))
-
-
-def _data_error(sums: NDArray[np.float64], counts: NDArray[np.float64]) -> float | None:
-    error = cluster_mean(sums, counts)[1].error
-    return None if error is None else float(error)
 
 
 def _normal(rows: int, columns: int, rng: Rng) -> torch.Tensor:
@@ -177,30 +151,29 @@ def _normal(rows: int, columns: int, rng: Rng) -> torch.Tensor:
 class _Trace(CurvatureEstimator):
     """The trace of one curvature matrix. Subclasses name the matrix and the quantity."""
 
-    operator: ClassVar[type[CurvatureOperator]]
-
     def __init__(self, *, products: int = 24, positions: int = 1024) -> None:
         if products < 8:
             raise GnomonError(f"{products} products are too few for a trace with an error", mend="use at least 8")
         self.products = products
         self.positions = positions
 
-    def cost(self, subject: Subject, data: Data | None, sites: Sequence[str], budget: Budget) -> Cost:
-        """See `Estimator.cost`."""
-        del sites
-        if data is None:
-            raise GnomonError(f"{self.name} needs data", mend="give --data")
-        d = parameters_of(subject)
+    def _vectors(self, dimension: int) -> int:
+        return 2 * min(self.products, dimension)
+
+    def _price(self, matrix: CurvatureOperator, data: Data, budget: Budget) -> Cost:
+        d = matrix.dimension
         passes, products = (1, d) if d <= self.products else (3, self.products)
         examples = affordable(data, self.positions, budget)
-        price = product_cost(examples, passes=passes, products=products)
-        return price + Cost(flops=4.0 * d * products**2, peak_bytes=budget.bytes + 8 * d * 2 * products)
+        return product_cost(matrix, examples, data, passes=passes, products=products) + Cost(
+            flops=4.0 * d * products**2
+        )
 
     def _measure(self, subject: Subject, data: Data, budget: Budget, rng: Rng) -> list[Measurement]:
         (quantity,) = self.quantities
         used = self._sample(data, budget, rng)
-        matrix = self.operator(subject, used, max_bytes=budget.bytes)
-        found = hutchplusplus(matrix, self.products, rng)
+        matrix = self.operator(subject, used, groups=groups(used, _GROUPS, rng), max_bytes=budget.bytes)
+        with matrix.keeping():
+            found = hutchplusplus(matrix, self.products, rng)
         source = "rounding of the products, from their asymmetry"
         if found.probes == 0:
             uncertainty = Uncertainty.exact(systematic=found.rounding, systematic_source=source)

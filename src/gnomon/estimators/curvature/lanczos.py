@@ -16,6 +16,8 @@ from gnomon.randomness import Rng
 
 # a next vector shorter than this many roundings of the largest coefficient is rounding itself
 _ROUNDINGS = 100.0
+# a pass that leaves less than this share of a vector has its rounding made up for by another
+_AGAIN = 0.7
 # the asymmetry of products shows half of their rounding at best; the errors of eigenvalues were up to four times it,
 # or two and a half spacings of the largest, on stiff and on trained networks
 _HEADROOM = 4.0
@@ -83,15 +85,18 @@ def start_vectors(dimension: int, probes: int, rng: Rng) -> Tensor:
 def lanczos(operator: CurvatureOperator, starts: Tensor, steps: int) -> list[Krylov]:
     r"""Run ``steps`` Lanczos steps from each column of ``starts``, sharing the products of each step.
 
-    Every new vector is orthogonalised twice against all before it, so that no spurious copies of eigenvalues appear.
-    A run ends early when its Krylov space is exhausted: when there is nothing left over but rounding.
+    Every new vector is orthogonalised against all before it, so that no spurious copies of eigenvalues appear: against
+    the two that exact arithmetic leaves a part along, then against all, and against all again where that has taken away
+    so much that the rest is rounding. A run ends early when its Krylov space is exhausted: when there is nothing left
+    over but rounding.
 
     Parameters
     ----------
     starts : ``(d, probes)``, of unit length.
     steps : at most d of them are made.
 
-    Source: Lanczos (1950); Golub & Van Loan, Matrix Computations (4th ed.), §10.3.
+    Source: Lanczos (1950); Golub & Van Loan, Matrix Computations (4th ed.), §10.3; Parlett, The Symmetric Eigenvalue
+    Problem (1998), §6.9 (Kahan and Parlett: when to orthogonalise again, and that twice is enough).
 
     Cost: ``steps`` products with ``probes`` vectors each, memory 8 · steps · probes · d bytes.
     """
@@ -125,17 +130,19 @@ class _Run:
         """One step, from the product of A and the newest vector."""
         done = len(self._alphas) + 1
         basis = self._basis[:done]
-        first = basis @ product
-        rest = product - first @ basis
-        second = basis @ rest
-        rest -= second @ basis
-        expected = first.clone()
-        expected[:-1] = 0.0
         if done > 1:
-            expected[-2] = self._betas[-1]
-        self._stray += float((first - expected).square().sum())
-        self._alphas.append(float(first[-1] + second[-1]))
+            product = product - self._betas[-1] * basis[-2]
+        alpha = float(basis[-1] @ product)
+        rest = product - alpha * basis[-1]
+        length = float(rest.norm())
+        along = basis @ rest  # would vanish if products were exact and the matrix symmetric
+        rest -= along @ basis
+        self._stray += float(along[:-1].square().sum())
         beta = float(rest.norm())
+        if beta < _AGAIN * length:
+            rest -= (basis @ rest) @ basis
+            beta = float(rest.norm())
+        self._alphas.append(alpha + float(along[-1]))
         self._betas.append(beta)
         self.exhausted = beta <= _ROUNDINGS * self._precision * self._scale
         if not self.exhausted and done < len(self._basis):

@@ -92,8 +92,8 @@ DECAY = Quantity(
 _FOLDS = 10
 # What counting takes, in the arithmetic that a price is stated in and in memory, for each token and length of context;
 # measured on 10⁵ tokens.
-_FLOPS_A_GRAM = 6e3
-_BYTES_A_GRAM = 60
+_FLOPS_A_GRAM = 200
+_BYTES_A_GRAM = 50
 
 
 @register

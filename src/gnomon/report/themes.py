@@ -28,6 +28,11 @@ THEMES = (
         "predictions", "Predictions", "How well the network predicts its data, and whether its confidence is earned."
     ),
     Theme(
+        "information",
+        "What the context tells",
+        "How much of what comes next the network knows, from how much of what came before, and where inside it stands.",
+    ),
+    Theme(
         "geometry",
         "Geometry of the representations",
         "The shape of the cloud of activations at each site, from the input on the left to the output on the right.",
@@ -66,6 +71,42 @@ _WORDS = {
         "How far stated probabilities lie from observed frequencies, as a root mean square.",
     ),
     "squared_error": Words("Squared error", "predictions", "Mean squared distance from the target; lower is better."),
+    "conditional_entropy": Words(
+        "Conditional entropy",
+        "information",
+        "Loss when exactly so many tokens are shown; where it still falls, the network still learns from more of them.",
+    ),
+    "ngram_cross_entropy": Words(
+        "n-grams counted on the data",
+        "information",
+        "Loss of back-off n-grams with so many tokens of context, counted on the other texts.",
+    ),
+    "beyond_ngrams_context": Words(
+        "Context beyond n-grams",
+        "information",
+        "From so many tokens on, the network predicts better than any n-gram counted on the same data.",
+    ),
+    "entropy_decay_exponent": Words(
+        "Decay of the conditional entropy", "information", "Exponent of the power law in the context, where one fits."
+    ),
+    "loss_by_position": Words(
+        "Loss by position",
+        "information",
+        "Loss after so many tokens of a text: context and place in the text together.",
+    ),
+    "in_context_learning_score": Words(
+        "In-context learning score",
+        "information",
+        "Loss of late tokens less that of early ones of the same text; negative where the network learns as it reads.",
+    ),
+    "prequential_code_length": Words(
+        "Prequential code length",
+        "information",
+        "Nats to send a label to somebody who has the site and learns to read it on the way; lower is easier to read.",
+    ),
+    "code_length_saved": Words(
+        "Code length saved", "information", "What the site saves of that, against the frequencies of the labels alone."
+    ),
     "participation_ratio": Words(
         "Participation ratio", "geometry", "How many directions share the variance of the activations evenly."
     ),
@@ -174,8 +215,8 @@ INTRINSIC_DIMENSIONS = ("twonn_dimension", "mle_dimension", "gride_dimension")
 # Where an estimator leaves the positions of its values along their axis, other than under the name of the axis.
 POSITIONS = {"gride_curve": "orders"}
 
-# Axes whose values are not read over orders of magnitude.
-LINEAR_AXES = frozenset({"irrep"})
+# Curves that are drawn into the chart of another quantity, where that is measured too.
+BESIDE = {"ngram_cross_entropy": "conditional_entropy"}
 
 _ACRONYMS = {"nll": "NLL", "cka": "CKA", "agop": "AGOP", "ntk": "NTK", "mle": "MLE", "nfa": "NFA", "mp": "MP"}
 

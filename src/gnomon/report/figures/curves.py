@@ -22,7 +22,7 @@ from gnomon.report.figures.figure import (
     with_intervals,
 )
 from gnomon.report.figures.rows import alternative, array_rows, method, scalar_row
-from gnomon.report.themes import LINEAR_AXES, POSITIONS
+from gnomon.report.themes import POSITIONS, words
 
 _LEGEND_OF_NAMES = 8
 _TICKED = 12  # positions up to which each has a tick of its own
@@ -36,7 +36,10 @@ def spectrum(measurements: Sequence[Measurement], order: Sequence[str], *, axis:
     longest = max(len(np.atleast_1d(np.asarray(m.value))) for m in drawn)
     if longest > _MOST_POINTS:
         note = f"{note} Drawn at {_MOST_POINTS} of {longest:,} components.".strip()
-    rows = [row for m in drawn for row in _thinned(_placed(array_rows(m, "position", series=_name(m)), m, axis))]
+    several = len({m.quantity for m in drawn}) > 1
+    names = [" · ".join([words(m.quantity).title, m.site or ""]).strip(" ·") if several else _name(m) for m in drawn]
+    placed = [_placed(array_rows(m, "position", series=n), m, axis) for m, n in zip(drawn, names, strict=True)]
+    rows = [row for part in placed for row in _thinned(part)]
     reads = f"{reads} {note}".strip()
     return _figure(drawn, rows, order, along=axis, title=title, measured=title, reads=reads, part="")
 
@@ -108,17 +111,22 @@ def _figure(
         caption=" ".join(s for s in (reads, method(measurements)) if s),
         alt=alternative(title, measurements),
         spec=finished(chart, rows, title=title, width=HALF_WIDTH),
-        quantities=(measurements[0].quantity,),
+        quantities=tuple(dict.fromkeys(m.quantity for m in measurements)),
     )
 
 
 def _layers(rows: list[dict[str, Any]], names: list[str], along: str, y: Vertical) -> alt.LayerChart:
     positions = sorted({row["position"] for row in rows})
-    wide_range = along not in LINEAR_AXES and positions[0] > 0 and positions[-1] / positions[0] >= 8
-    ticks = positions if len(positions) <= _TICKED else alt.Undefined
+    wide_range = positions[0] > 0 and positions[-1] / positions[0] >= 8
+    from_none = positions[0] == 0 and positions[-1] >= 16
+    ticks: Any = positions if len(positions) <= _TICKED else alt.Undefined
+    scale = alt.Scale(type="log", nice=False) if wide_range else alt.Scale(zero=False, nice=False)
+    if from_none:
+        scale = alt.Scale(type="symlog", constant=1, nice=False)
+        ticks = [0, *(2**k for k in range(int(np.log2(positions[-1])) + 1))]
     x = alt.X(
         "position:Q",
-        scale=alt.Scale(type="log", nice=False) if wide_range else alt.Scale(zero=False, nice=False),
+        scale=scale,
         axis=alt.Axis(title=along, values=ticks, format="~s" if positions[-1] >= 10000 else "~g"),
     )
     colour: Any = alt.value(SERIES[0])

@@ -9,11 +9,11 @@ import numpy as np
 
 from gnomon.measurement import Measurement, Quantity
 from gnomon.report.content import Examination
-from gnomon.report.figures import curves, distribution, heatmap, history
+from gnomon.report.figures import curves, distribution, elements, heatmap, history
 from gnomon.report.figures import depth as over_depth
 from gnomon.report.figures.figure import Figure
 from gnomon.report.places import depth
-from gnomon.report.themes import INTRINSIC_DIMENSIONS, rank, words
+from gnomon.report.themes import BESIDE, INTRINSIC_DIMENSIONS, rank, words
 
 _METHODS = {"twonn_dimension": "TwoNN", "mle_dimension": "maximum likelihood", "gride_dimension": "GRIDE"}
 _FEWEST_ON_A_CURVE = 3
@@ -23,8 +23,10 @@ def figures(examination: Examination, definitions: Mapping[str, Quantity]) -> li
     """The figures of the examination, in the order of the themes."""
     order = examination.subject.sites
     groups: dict[str, list[Measurement]] = {}
+    read = {m.quantity for m in examination.measurements if m.status == "ok"}
     for m in sorted(examination.measurements, key=lambda m: rank(m.quantity)):
-        groups.setdefault(m.quantity, []).append(m)
+        host = BESIDE.get(m.quantity, m.quantity)
+        groups.setdefault(host if host in read else m.quantity, []).append(m)
     found = _intrinsic_dimensions([m for q in INTRINSIC_DIMENSIONS for m in groups.get(q, [])], order)
     compared = {q for figure in found for q in figure.quantities}
     for quantity, group in groups.items():
@@ -58,6 +60,8 @@ def _training_rank(quantity: str) -> tuple[bool, tuple[int, str]]:
 def _kinds(readings: Sequence[Measurement]) -> dict[tuple[str, ...], list[Measurement]]:
     """Readings that belong in one chart: same estimator, same labels but for what runs along the chart's axes."""
     running = {heatmap.PAIR, _numeric_label(readings)}
+    if not any(isinstance(m.value, np.ndarray) for m in readings):
+        running.add(elements.LABEL)
     found: dict[tuple[str, ...], list[Measurement]] = {}
     for m in readings:
         rest = (f"{k} {v}" for k, v in sorted(m.labels.items()) if k not in running)
@@ -75,6 +79,8 @@ def _of_one(
     spectra = [m for m in readings if isinstance(m.value, np.ndarray) and m.value.ndim == 1 and m.value.size > 1]
     if spectra:
         axis = definition.axes[0] if definition is not None and definition.axes else "component"
+        if axis == "irrep":
+            return [elements.over_irreps(spectra, order, title=title, reads=reads)]
         return [curves.spectrum(spectra, order, axis=axis, title=title, reads=reads)]
     plain = [m for m in readings if not isinstance(m.value, np.ndarray)]
     if not any(m.status == "ok" for m in plain):
@@ -86,6 +92,8 @@ def _of_one(
     if label:
         return [curves.over_label(plain, order, label=label, title=title, reads=reads)]
     sited = [m for m in plain if m.site is not None]
+    if scalars and len({m.site for m in sited}) > 1 and all(elements.LABEL in m.labels for m in sited):
+        return [elements.over_sites(sited, order, title=title, reads=reads)]
     if scalars and len({m.site for m in sited if m.status == "ok"}) >= _FEWEST_ON_A_CURVE:
         return [over_depth.by_site(sited, order, title=title, reads=reads)]
     return []

@@ -39,6 +39,7 @@ class Subject:
     context : longest sequence the network accepts, if it has a limit.
     tokenizer : callable that turns a text into token ids, for language models.
     symmetry : where the network has to do with the elements of a group, if it does.
+    initial : a copy of the network as it was before training, for what tells how training changed it.
 
     Raises
     ------
@@ -70,6 +71,7 @@ class Subject:
         context: int | None = None,
         tokenizer: Any = None,
         symmetry: Symmetry | None = None,
+        initial: Subject | None = None,
     ) -> None:
         self.module = module
         self.loss = loss
@@ -78,6 +80,7 @@ class Subject:
         self.context = context
         self.tokenizer = tokenizer
         self.symmetry = symmetry
+        self.initial = initial
         self._modules: dict[str, nn.Module] = dict(module.named_modules())
         self.check_finite()
         batch = probe_batch(module, data)

@@ -35,6 +35,10 @@ class Factor(abc.ABC):
         """The rows of some of the examples."""
 
     @abc.abstractmethod
+    def double(self) -> Factor:
+        """The same in double precision."""
+
+    @abc.abstractmethod
     def dense(self) -> Tensor:
         """``(examples, slots, outputs, size)``."""
 
@@ -54,6 +58,10 @@ class Dense(Factor):
     def part(self, examples: slice) -> Dense:
         """See `Factor.part`."""
         return Dense(self.rows[examples])
+
+    def double(self) -> Dense:
+        """See `Factor.double`."""
+        return Dense(self.rows.double())
 
     def dense(self) -> Tensor:
         """See `Factor.dense`."""
@@ -88,6 +96,11 @@ class Outer(Factor):
     def part(self, examples: slice) -> Outer:
         """See `Factor.part`."""
         return Outer(self.inputs[examples], self.outputs[examples], self.vocabulary)
+
+    def double(self) -> Outer:
+        """See `Factor.double`."""
+        inputs = self.inputs if self.vocabulary is not None else self.inputs.double()
+        return Outer(inputs, self.outputs.double(), self.vocabulary)
 
     @property
     def positions(self) -> int:

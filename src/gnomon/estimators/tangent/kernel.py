@@ -15,8 +15,8 @@ from torch import Tensor
 from gnomon.errors import GnomonError
 from gnomon.estimators.tangent.factors import Factor, Reduce, contract
 from gnomon.estimators.tangent.gradients import Gradients
-from gnomon.estimators.tangent.predictions import Chosen, choose
-from gnomon.subjects import Data, Parametric, Subject
+from gnomon.estimators.tangent.predictions import Chosen, choose, running
+from gnomon.subjects import Data, Subject
 
 DEFAULT_BYTES = 512 * 2**20
 _CACHED = 2**18  # numbers
@@ -62,7 +62,7 @@ def tangent_kernel(
     array([[ 5., 11.],
            [11., 25.]])
     """
-    with Parametric(subject).computing():
+    with running(subject):
         return kernel_of(subject, choose(subject, data), reduce=reduce, max_bytes=max_bytes)
 
 
@@ -72,15 +72,17 @@ def kernel_of(
     *,
     reduce: Reduce,
     directions: Tensor | None = None,
+    precise: bool = False,
     max_bytes: int = DEFAULT_BYTES,
 ) -> NDArray[np.float64]:
     """As `tangent_kernel`, of the chosen predictions and of the scores along ``directions`` ``(outputs, classes)``.
 
-    To be called while the subject is `Parametric.computing`.
+    ``precise`` takes products in double precision, so that only the gradients themselves are rounded. To be called
+    while the subject is in evaluation mode.
     """
     with torch.enable_grad():
         gradients = Gradients(subject, chosen, directions, max_bytes)
-        kernel = _Kernel(gradients, reduce, max_bytes).computed()
+        kernel = _Kernel(gradients, reduce, precise, max_bytes).computed()
     present = chosen.present.reshape(-1)
     if reduce == "full":
         kept = np.repeat(present, gradients.outputs)
@@ -102,9 +104,10 @@ class _Unit:
 class _Kernel:
     """Fills the kernel block by block, holding as many gradients as the limit allows."""
 
-    def __init__(self, gradients: Gradients, reduce: Reduce, max_bytes: int) -> None:
+    def __init__(self, gradients: Gradients, reduce: Reduce, precise: bool, max_bytes: int) -> None:
         self._gradients = gradients
         self._reduce = reduce
+        self._precise = precise
         self._held = max_bytes // 2
         n, outputs = gradients.examples * gradients.slots, gradients.outputs
         groups, rows = {"full": (1, n * outputs), "class": (outputs, n), "trace": (1, n)}[reduce]
@@ -147,10 +150,14 @@ class _Kernel:
                     self._contract(other, loaded)
 
     def _bytes(self, unit: _Unit) -> int:
-        return self._gradients.bytes(len(unit.examples), len(unit.outputs))
+        held = self._gradients.bytes(len(unit.examples), len(unit.outputs))
+        return 2 * held if self._precise else held
 
     def _loaded(self, unit: _Unit) -> _Unit:
-        return _Unit(unit.examples, unit.outputs, self._gradients.factors(unit.examples, unit.outputs))
+        factors = self._gradients.factors(unit.examples, unit.outputs)
+        if self._precise:
+            factors = {name: factor.double() for name, factor in factors.items()}
+        return _Unit(unit.examples, unit.outputs, factors)
 
     def _contract(self, a: _Unit, b: _Unit) -> None:
         for part in _parts(a, b):

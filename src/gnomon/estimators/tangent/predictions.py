@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +14,7 @@ from torch import Tensor
 from gnomon.errors import GnomonError
 from gnomon.randomness import Rng
 from gnomon.subjects import Batch, Data, Predictions, Subject
+from gnomon.subjects.untouched import seeded
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,3 +108,10 @@ def gathered(predictions: Predictions, places: Sequence[NDArray[np.int64]], slot
         index[row, : len(wanted)] = np.flatnonzero(rows == row)[wanted]
     at = torch.from_numpy(index).to(predictions.scores.device)
     return predictions.scores[at.clamp(min=0)] * (at >= 0)[..., None]
+
+
+@contextmanager
+def running(subject: Subject) -> Iterator[None]:
+    """Inside, the subject is in evaluation mode and draws the same random numbers, if any."""
+    with subject.evaluating(), seeded(0, subject.device):
+        yield

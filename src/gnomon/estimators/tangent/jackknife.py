@@ -1,0 +1,85 @@
+"""What another draw of the predictions, or of the probes, would do to a statistic of a kernel."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gnomon.measurement import Uncertainty, Value
+
+Floats = NDArray[np.float64]
+Statistic = Callable[[Floats, NDArray[np.int64]], Floats]
+_MOST_GROUPS = 32
+
+
+@dataclass(frozen=True, eq=False)
+class Jackknifed:
+    """A statistic with its standard errors over data and, where there are probes, over these.
+
+    ``freedom`` is the number of degrees of freedom of the whole error; ``bias`` the bias that a finite number of
+    probes gives the statistic.
+    """
+
+    value: Floats
+    error: Floats
+    freedom: float
+    bias: Floats
+    probes: bool
+
+    def uncertainty(self, clusters: int) -> Uncertainty:
+        """The interval, over data, and over probes if there are any."""
+        return Uncertainty.stderr(
+            _plain(self.value),
+            _plain(self.error),
+            covers={"data", "probe"} if self.probes else {"data"},
+            degrees_of_freedom=self.freedom,
+            effective_samples=float(clusters),
+        )
+
+
+def jackknifed(statistic: Statistic, kernels: Floats, clusters: NDArray[np.int64]) -> Jackknifed:
+    r"""``statistic(kernel, rows)`` of the mean of ``kernels``, with errors from leaving out groups and probes.
+
+    Clusters are dealt into at most 32 groups, which are left out in turn; so are probes, one by one. The variances
+    :math:`\frac{G - 1}{G} \sum_g (\theta_{(g)} - \bar\theta)^2` of the two add up to first order.
+
+    Parameters
+    ----------
+    statistic : of a kernel among the predictions ``rows``.
+    kernels : ``(probes, …, n, n)``, of which the mean over probes counts; one alone is exact.
+    clusters : ``(n,)``.
+
+    Source: Efron & Stein, Annals of Statistics 9 (1981) 586; Satterthwaite, Biometrics Bulletin 2 (1946) 110.
+    """
+    everything = np.arange(len(clusters), dtype=np.int64)
+    mean = kernels.mean(axis=0)
+    value = statistic(mean, everything)
+    _, which = np.unique(clusters, return_inverse=True)
+    groups = which % _MOST_GROUPS
+    count = int(groups.max()) + 1
+    kept = [everything[groups != g] for g in range(count)]
+    by_data = _variance([statistic(mean[..., rows[:, None], rows], rows) for rows in kept])
+    probes = len(kernels)
+    if probes == 1:
+        return Jackknifed(value, np.sqrt(by_data), count - 1.0, np.zeros_like(value), probes=False)
+    without = [statistic((mean * probes - one) / (probes - 1), everything) for one in kernels]
+    by_probe = _variance(without)
+    bias = (probes - 1) * (np.mean(without, axis=0) - value)
+    total = by_data.sum() + by_probe.sum()
+    parts = by_data.sum() ** 2 / (count - 1) + by_probe.sum() ** 2 / (probes - 1)
+    freedom = float(total**2 / parts) if parts > 0 else count - 1.0
+    return Jackknifed(value - bias, np.sqrt(by_data + by_probe), freedom, bias, probes=True)
+
+
+def _variance(without: list[Floats]) -> Floats:
+    stacked = np.stack(without)
+    count = len(stacked)
+    spread: Floats = (count - 1) / count * np.square(stacked - stacked.mean(axis=0)).sum(axis=0)
+    return spread
+
+
+def _plain(array: Floats) -> Value:
+    return float(array) if array.ndim == 0 else array

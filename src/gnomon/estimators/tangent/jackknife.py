@@ -64,21 +64,21 @@ def jackknifed(statistic: Statistic, kernels: Floats, clusters: NDArray[np.int64
     by_data = _variance([statistic(mean[..., rows[:, None], rows], rows) for rows in kept])
     probes = len(kernels)
     if probes == 1:
-        return Jackknifed(value, np.sqrt(by_data), count - 1.0, np.zeros_like(value), probes=False)
+        return Jackknifed(value, np.asarray(np.sqrt(by_data)), count - 1.0, np.zeros_like(value), probes=False)
     without = [statistic((mean * probes - one) / (probes - 1), everything) for one in kernels]
     by_probe = _variance(without)
-    bias = (probes - 1) * (np.mean(without, axis=0) - value)
+    bias = np.asarray((probes - 1) * (np.mean(without, axis=0) - value))
     total = by_data.sum() + by_probe.sum()
     parts = by_data.sum() ** 2 / (count - 1) + by_probe.sum() ** 2 / (probes - 1)
     freedom = float(total**2 / parts) if parts > 0 else count - 1.0
-    return Jackknifed(value - bias, np.sqrt(by_data + by_probe), freedom, bias, probes=True)
+    error = np.asarray(np.sqrt(by_data + by_probe))
+    return Jackknifed(np.asarray(value - bias), error, freedom, bias, probes=True)
 
 
 def _variance(without: list[Floats]) -> Floats:
     stacked = np.stack(without)
     count = len(stacked)
-    spread: Floats = (count - 1) / count * np.square(stacked - stacked.mean(axis=0)).sum(axis=0)
-    return spread
+    return np.asarray((count - 1) / count * np.square(stacked - stacked.mean(axis=0)).sum(axis=0))
 
 
 def _plain(array: Floats) -> Value:

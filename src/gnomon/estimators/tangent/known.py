@@ -45,8 +45,7 @@ def _expected(statistic: Callable[[Floats], Floats], covariance: Floats, rng: Rn
     """Mean of a statistic of the kernel XXᵀ of n Gaussian rows, over many draws."""
     half = np.linalg.cholesky(covariance)
     rows = rng.child("truth").numpy().normal(size=(_DRAWS, _N, len(covariance))) @ half.T
-    mean: Floats = np.mean([statistic(x @ x.T) for x in rows], axis=0)
-    return mean
+    return np.asarray(np.mean([statistic(x @ x.T) for x in rows], axis=0))
 
 
 def _gaussian_linear(rng: Rng) -> tuple[Subject, Data]:

@@ -19,7 +19,7 @@ from gnomon.randomness import Rng
 from gnomon.subjects import Data, Subject, trainable
 
 FEWEST_CLUSTERS = 8
-_INVESTIGATED = 8  # examples run to learn about layers and memory
+_INVESTIGATED = 6  # examples run to learn about layers and memory
 
 
 class TangentEstimator(Estimator):
@@ -93,7 +93,7 @@ class TangentEstimator(Estimator):
         # products of gradients; then a few dozen decompositions for the errors
         flops = kernels * 2.0 * scalars * rows * parameters + 40 * 10.0 * rows**3 + 2.0 * scalars**3
         return Cost(
-            forward_passes=kernels * (2 * examples + _INVESTIGATED),
+            forward_passes=examples + kernels * (examples + _INVESTIGATED),
             backward_passes=kernels * (scalars + _INVESTIGATED),
             flops=flops,
             peak_bytes=budget.bytes + 16 * scalars**2,

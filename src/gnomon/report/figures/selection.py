@@ -17,6 +17,7 @@ from gnomon.report.themes import BESIDE, INTRINSIC_DIMENSIONS, rank, words
 
 _METHODS = {"twonn_dimension": "TwoNN", "mle_dimension": "maximum likelihood", "gride_dimension": "GRIDE"}
 _FEWEST_ON_A_CURVE = 3
+_FEW_CURVES = 4
 
 
 def figures(examination: Examination, definitions: Mapping[str, Quantity]) -> list[Figure]:
@@ -60,7 +61,7 @@ def _training_rank(quantity: str) -> tuple[bool, tuple[int, str]]:
 def _kinds(readings: Sequence[Measurement]) -> dict[tuple[str, ...], list[Measurement]]:
     """Readings that belong in one chart: same estimator, same labels but for what runs along the chart's axes."""
     running = {heatmap.PAIR, _numeric_label(readings)}
-    if not any(isinstance(m.value, np.ndarray) for m in readings):
+    if len(readings) <= _FEW_CURVES or not any(isinstance(m.value, np.ndarray) for m in readings):
         running.add(elements.LABEL)
     found: dict[tuple[str, ...], list[Measurement]] = {}
     for m in readings:
@@ -92,8 +93,9 @@ def _of_one(
     if label:
         return [curves.over_label(plain, order, label=label, title=title, reads=reads)]
     sited = [m for m in plain if m.site is not None]
-    if scalars and len({m.site for m in sited}) > 1 and all(elements.LABEL in m.labels for m in sited):
-        return [elements.over_sites(sited, order, title=title, reads=reads)]
+    if any(elements.LABEL in m.labels for m in sited):
+        along = len(sited) > 1 and all(m.site in order for m in sited)  # weight matrices are for the table
+        return [elements.over_sites(sited, order, title=title, reads=reads)] if along else []
     if scalars and len({m.site for m in sited if m.status == "ok"}) >= _FEWEST_ON_A_CURVE:
         return [over_depth.by_site(sited, order, title=title, reads=reads)]
     return []

@@ -140,8 +140,8 @@ class Chains:
             for _ in range(steps // self.persistence):
                 accepted.append(float(self._trajectory().mean()))
                 readings = self._readings()
-                heating = torch.zeros_like(readings[0])
-                kept.append((*readings, heating, readings[1] + readings[2] - self.potential.dimension))
+                unsettled = readings[1] + readings[2] - self.potential.dimension
+                kept.append((*readings, torch.zeros_like(unsettled), unsettled))
         else:
             step = self._euler if self.scheme == "euler" else self._split
             for _ in range(steps):

@@ -50,9 +50,9 @@ class LocalLearningCoefficient(Estimator):
     chosen for 90 % to be accepted. With ``batch_size``, gradients are noisy and nothing can be rejected: the splitting
     BAOAB is run with steps half as long and with the batch's own slope at w* taken off, which takes most of the noise.
 
-    *Correction.* Where nothing is rejected, step size and minibatches heat the chains. By how much is known exactly from
-    the chains themselves (the virial theorem, see `Trace`), and its share of the energy is taken off. What remains of
-    the virial is noise of mean zero, and as much of it as varies with the energy is taken off too (see `read`).
+    *Correction.* Where nothing is rejected, step size and minibatches heat the chains. By how much is known exactly
+    from the chains themselves (the virial theorem, see `Trace`), and its share of the energy is taken off. What remains
+    of the virial is noise of mean zero, and as much of it as varies with the energy is taken off too (see `read`).
 
     *Error.* Statistical: a jackknife over chains, Student's t; it covers ``{"chain"}`` only. Systematic, of schemes
     that do not reject: the whole of the correction for heating.
@@ -180,7 +180,8 @@ class LocalLearningCoefficient(Estimator):
         potential = Potential(
             subject, data, rng, batch_size=self.batch_size, max_bytes=budget.bytes, keep_slope=self.keep_slope
         )
-        return [self._read(potential, rng)]
+        with potential.computing():
+            return [self._read(potential, rng)]
 
     def _examples(self, data: Data, budget: Budget) -> int:
         """How many examples are used."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 import numpy as np
@@ -81,6 +82,14 @@ class Potential:
         self.dtype = torch.float64 if all(p.dtype == torch.float64 for p in parameters) else torch.float32
         self.centre = torch.cat([p.reshape(-1).to(self.dtype) for p in parameters])
         self._batches = _dealt(len(data), batch_size, rng)
+        with self.computing():
+            self._prepare(keep_slope)
+
+    def computing(self) -> AbstractContextManager[None]:
+        """The context that evaluations need, see `Parametric.computing`."""
+        return self._function.computing()
+
+    def _prepare(self, keep_slope: bool) -> None:
         self.batches = len(self._batches)
         self.batch_examples = max(len(b) for b in self._batches)
         self._fixed, self._grows = self._memory()
@@ -96,14 +105,14 @@ class Potential:
         self._scale = self.batches / self.predictions
         self._slopes: dict[int, Tensor] = {}
         held = self.batches * self.dimension * self.centre.element_size()
-        self._holds_slopes = self.batches == 1 or held <= max_bytes // 4
+        self._holds_slopes = self.batches == 1 or held <= self._max_bytes // 4
         self._pieces: tuple[int, tuple[_Piece, ...]] | None = None
         self._kept = self.gradient() if keep_slope else None
 
     def excess(self, displacements: Tensor, batch: int = 0) -> tuple[Tensor, Tensor]:
         """K at each row of ``(chains, d)``, float64, and its gradient ``(chains, d)``, by the examples of ``batch``.
 
-        They are scaled so that their mean over all batches is K of all the data.
+        They are scaled so that their mean over all batches is K of all the data. To be called inside `computing`.
         """
         values, gradients = self._sums(displacements, batch)
         slope = self._slope(batch)
@@ -137,18 +146,18 @@ class Potential:
         """Excess losses ``(chains,)`` with their slope, and gradients ``(chains, d)``, scaled as in `excess`."""
         values = torch.zeros(len(displacements), dtype=torch.float64, device=self.device)
         gradients = torch.zeros_like(displacements)
-        with self._function.computing():
-            for piece in self._pieces_of(batch):
-                rows = max(1, self._max_bytes // (self._fixed + len(piece.batch) * self._grows))
-                for start in range(0, len(displacements), rows):
-                    some = slice(start, start + rows)
-                    gradient, value = self._of_piece(displacements[some], piece)
-                    values[some] += value.double()
-                    gradients[some] += gradient
+        for piece in self._pieces_of(batch):
+            rows = max(1, self._max_bytes // (self._fixed + len(piece.batch) * self._grows))
+            for start in range(0, len(displacements), rows):
+                some = slice(start, start + rows)
+                gradient, value = self._of_piece(displacements[some], piece)
+                values[some] += value.double()
+                gradients[some] += gradient
         return values * self._scale, gradients * self._scale
 
     def _of_piece(self, rows: Tensor, piece: _Piece) -> tuple[Tensor, Tensor]:
         """Gradients and values of the summed excess loss."""
+        self._reseed()
 
         def excess(row: Tensor) -> Tensor:
             losses = self._function.losses(self._function.split(self.centre + row), piece.batch)
@@ -177,16 +186,22 @@ class Potential:
 
     def _piece(self, examples: NDArray[np.int64]) -> _Piece:
         batch = self._data.batch(examples).to(self.device)
-        with self._function.computing(), torch.no_grad():
+        self._reseed()
+        with torch.no_grad():
             return _Piece(batch, self._function.losses(self._function.split(self.centre), batch))
+
+    def _reseed(self) -> None:
+        """A network that draws numbers even in evaluation mode shall draw the same every time."""
+        torch.default_generator.manual_seed(0)
+        if self.device.type == "cuda":
+            torch.cuda.manual_seed(0)
 
     def _can_be_batched(self) -> bool:
         """Whether the network runs under vmap, tried on one example."""
         piece = self._piece(self._batches[0][:1])
         self.batched = True
         try:
-            with self._function.computing():
-                self._of_piece(torch.zeros(2, self.dimension, dtype=self.dtype, device=self.device), piece)
+            self._of_piece(torch.zeros(2, self.dimension, dtype=self.dtype, device=self.device), piece)
         except (RuntimeError, NotImplementedError, ValueError, TypeError):
             return False
         return True
@@ -207,7 +222,7 @@ class Potential:
     def _peak(self, examples: list[int]) -> int:
         piece = self._piece(np.array(examples, dtype=np.int64))
         memory = PeakMemory((*self._function.parameters.values(), self.centre))
-        with self._function.computing(), memory:
+        with memory:
             _differentiated(lambda at: self._function.losses(self._function.split(at), piece.batch).sum(), self.centre)
         return memory.peak
 

@@ -177,7 +177,7 @@ def test_networks_without_a_symmetry_are_left_alone() -> None:
 def test_wrong_declarations_are_refused_in_a_line() -> None:
     subject = Subject(linear(np.ones((4, 3))))
     absent = Symmetry(group=Cyclic(3), weights=(ElementWeights("embed", "inputs", (0, 1, 2)),))
-    with pytest.raises(GnomonError, match="'embed', which Linear does not have as a matrix; it has weight"):
+    with pytest.raises(GnomonError, match="names weights 'embed', Linear has the matrices weight"):
         read(subject, symmetry=absent)
     outside = Symmetry(group=Cyclic(3), weights=(ElementWeights("weight", "inputs", (1, 2, 3)),))
     with pytest.raises(GnomonError, match="'weight' has 3 inputs, the symmetry names number 3"):

@@ -289,7 +289,7 @@ def _means(subject: Subject, symmetry: Symmetry, data: Data, sites: Sequence[str
             for site in sites:
                 activation = captured.activations[site]
                 precision[site] = float(torch.finfo(activation.dtype).eps)
-                values = activation[:, -1].double().cpu().numpy()
+                values = activation[:, -1].cpu().double().numpy()
                 squares[site] += float(np.square(values).sum())
                 for label in _labels(symmetry):
                     total = sums[site].setdefault(label, np.zeros((order, values.shape[1])))

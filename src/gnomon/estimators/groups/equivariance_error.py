@@ -189,4 +189,4 @@ class EquivarianceError(Estimator):
 
 def _squares(values: Tensor) -> NDArray[np.float64]:
     """Squared norm of each example's values."""
-    return np.asarray(values.double().square().flatten(1).sum(dim=1).cpu().numpy())
+    return np.asarray(values.cpu().double().square().flatten(1).sum(dim=1).numpy())

@@ -99,7 +99,7 @@ class IrrepSpectrum(Estimator):
             return f"{subject.name} declares no weights whose inputs or outputs are elements of {symmetry.group.name}"
         if symmetry.group.order < 2:
             return f"{symmetry.group.name} has one element, and functions on it are constant"
-        return super().inapplicable(subject, data)
+        return _wrongly_declared(symmetry, subject) or super().inapplicable(subject, data)
 
     def sites(self, subject: Subject) -> tuple[str, ...]:
         """See `Estimator.sites`: the matrices that the symmetry names."""
@@ -124,11 +124,11 @@ class IrrepSpectrum(Estimator):
     def measure(
         self, subject: Subject, data: Data | None, *, sites: Sequence[str], budget: Budget, rng: Rng
     ) -> list[Measurement]:
-        """See `Estimator.measure`. Raises GnomonError when no symmetry is declared, or weights that are not there."""
+        """See `Estimator.measure`. Raises GnomonError where it is inapplicable."""
         del budget
         symmetry = self._declared(subject)
         if symmetry is None or self.inapplicable(subject, data):
-            raise GnomonError(self.inapplicable(subject, data), mend="declare a symmetry")
+            raise GnomonError(self.inapplicable(subject, data), mend="declare it otherwise")
         found: list[Measurement] = []
         for one, matrix in self._matrices(subject):
             if _named(matrix.site, sites):
@@ -163,14 +163,8 @@ class IrrepSpectrum(Estimator):
         symmetry = self._declared(subject)
         if symmetry is None or not symmetry.weights:
             return []
-        known_ones = {matrix.parameter: matrix for matrix in subject.matrices()}
-        for one in symmetry.weights:
-            if one.parameter not in known_ones:
-                raise GnomonError(
-                    f"the symmetry names weights {one.parameter!r}, which {subject.name} does not have as a matrix",
-                    mend=f"it has {', '.join(known_ones) or 'none'}",
-                )
-        return [(one, known_ones[one.parameter]) for one in symmetry.weights]
+        by_name = {matrix.parameter: matrix for matrix in subject.matrices()}
+        return [(one, by_name[one.parameter]) for one in symmetry.weights if one.parameter in by_name]
 
     @classmethod
     def known_answers(cls) -> tuple[KnownAnswer, ...]:
@@ -192,15 +186,24 @@ class IrrepSpectrum(Estimator):
         )
 
 
+def _wrongly_declared(symmetry: Symmetry, subject: Subject) -> str:
+    """Which declared weights are not there, or ``""``."""
+    by_name = {matrix.parameter: matrix for matrix in subject.matrices()}
+    for one in symmetry.weights:
+        if one.parameter not in by_name:
+            has = ", ".join(by_name) or "none"
+            return f"the symmetry names weights {one.parameter!r}, {subject.name} has the matrices {has}"
+        outputs, inputs = by_name[one.parameter].values.shape
+        size = inputs if one.side == "inputs" else outputs
+        if not 0 <= min(one.indices) <= max(one.indices) < size:
+            return f"{one.parameter!r} has {size} {one.side}, the symmetry names number {max(one.indices)}"
+    return ""
+
+
 def _rows(one: ElementWeights, matrix: WeightMatrix) -> NDArray[np.float64]:
     """``(order, m)``: what the matrix has for each element."""
     values = matrix.values.T if one.side == "inputs" else matrix.values
-    if not 0 <= min(one.indices) <= max(one.indices) < len(values):
-        raise GnomonError(
-            f"{one.parameter!r} has {len(values)} {one.side}, the symmetry names number {max(one.indices)}",
-            mend="mend the indices",
-        )
-    return np.asarray(values[list(one.indices)].double().cpu().numpy())
+    return np.asarray(values[list(one.indices)].cpu().double().numpy())
 
 
 def _named(label: str, sites: Sequence[str]) -> bool:

@@ -135,7 +135,7 @@ def test_what_the_first_reading_pays_once_does_not_count_against_the_next() -> N
                     governor.paid({"a": cold(governor.readings["a"])})
         return ran
 
-    assert set(run(predicted=True).skipped["a"]) <= {1}
+    assert max(run(predicted=True).skipped["a"]) < 10  # the second reading shows what the next ones cost
     assert run(predicted=False).governor.spent <= 5.0  # 5 s are allowed: held all the same
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 _PACES = 101
 _FEW_PACES = 5
 _LATEST = 5
+_ONCE = 10  # how many times dearer a first reading may be than the next
 _SLACK = 1e-9
 
 
@@ -123,7 +124,7 @@ class Governor:
         It earns credit at each step and reads when that makes up a whole reading. By the last but one step it has
         earned all the readings that it can pay, less the last one.
         """
-        payable = left if price <= 0 else min(left, share / price)
+        payable = min(left, share / max(price, _SLACK))
         self._credit[name] += max(0.0, payable - 1 - self._credit[name]) / (left - 1)
         if self._credit[name] < 1 - _SLACK:
             return False
@@ -140,7 +141,7 @@ class _Price:
     """What a reading of one instrument takes: the median of the latest.
 
     The first reading also pays for what is done once, and is left out as soon as there is a second; until then the
-    price is what was predicted, if that is less.
+    price is what was predicted, if that is less, but no less than a tenth of the first reading.
     """
 
     def __init__(self) -> None:
@@ -158,7 +159,8 @@ class _Price:
     def seconds(self) -> float:
         if self._latest:
             return statistics.median(self._latest)
-        return min(self.predicted, self._first or 0.0)
+        first = self._first or 0.0
+        return min(first, max(self.predicted, first / _ONCE))
 
 
 def even_shares(needs: Mapping[str, float], total: float, *, floors: Mapping[str, float]) -> dict[str, float]:

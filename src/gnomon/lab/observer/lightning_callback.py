@@ -63,7 +63,7 @@ def LightningCallback(observer: Observer, *, subject: Callable[[nn.Module], Subj
     ------
     GnomonError : when no Lightning is installed, and when training begins, if the network cannot be measured.
     """
-    loaded = [name for name in _LIBRARIES if name in sys.modules] or [_importable()]
+    loaded = [name for name in _LIBRARIES if sys.modules.get(name) is not None] or [_importable()]
     bases = tuple(sys.modules[name].Callback for name in loaded)
     return type("LightningCallback", (_Hooks, *bases), {})(observer, subject=subject)
 

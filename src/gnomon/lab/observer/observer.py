@@ -230,7 +230,7 @@ class Observer:
         if thinned and not self.thinned:
             dearest = max(thinned.values(), key=lambda t: t.seconds)
             self._say(
-                f"{dearest.estimator} skips step {step} (it takes {dearest.seconds:.2g} s) and maybe others, to keep "
+                f"{dearest.estimator} skips step {step} (it takes about {dearest.seconds:.2g} s) and maybe others, to keep "
                 f"observing within its share of the time; see Observer.statement()"
             )
         self.thinned += thinned.values()

@@ -11,8 +11,13 @@ from gnomon.estimators import estimators
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 
 
-@pytest.mark.parametrize("page", ["getting-started.md"])
-def test_the_examples_of_a_page_run(page: str) -> None:
+PAGES = [
+    p.relative_to(DOCS) for p in [*DOCS.glob("*.md"), *DOCS.glob("instruments/*.md")] if ">>> " in p.read_text("utf-8")
+]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=str)
+def test_the_examples_of_a_page_run(page: Path) -> None:
     results = doctest.testfile(str(DOCS / page), module_relative=False, encoding="utf-8")
     assert results.attempted > 0
     assert results.failed == 0

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from gnomon.estimators.tangent.jackknife import Floats
-from gnomon.estimators.tangent.statistics import effective_rank, eigenvalues
+from gnomon.estimators.tangent.statistics import spread_over
 from gnomon.measurement import Value
 from gnomon.randomness import Rng
 from gnomon.subjects import ArrayData, CrossEntropy, Data, SquaredError, Subject
@@ -42,10 +42,11 @@ def _classes(rng: Rng, n: int, classes: int) -> np.ndarray[tuple[int], np.dtype[
 
 
 def _expected(statistic: Callable[[Floats], Floats], covariance: Floats, rng: Rng) -> Floats:
-    """Mean of a statistic of the kernel XXᵀ of n Gaussian rows, over many draws."""
+    """Mean of a statistic of the eigenvalues of XXᵀ / n, for n Gaussian rows, over many draws."""
     half = np.linalg.cholesky(covariance)
     rows = rng.child("truth").numpy().normal(size=(_DRAWS, _N, len(covariance))) @ half.T
-    return np.asarray(np.mean([statistic(x @ x.T) for x in rows], axis=0))
+    found = np.linalg.eigvalsh(rows.transpose(0, 2, 1) @ rows / _N)[:, ::-1]
+    return np.asarray(statistic(found).mean(axis=0))
 
 
 def _gaussian_linear(rng: Rng) -> tuple[Subject, Data]:
@@ -57,13 +58,13 @@ def _gaussian_linear(rng: Rng) -> tuple[Subject, Data]:
 def linear_spectrum(rng: Rng) -> Known:
     """K = XXᵀ, whatever the weights: the eigenvalues of a sample covariance, on average over samples."""
     truth = np.zeros(16)
-    truth[:_FEATURES] = _expected(lambda k: eigenvalues(k)[:_FEATURES], np.diag(_VARIANCES), rng)
+    truth[:_FEATURES] = _expected(np.copy, np.diag(_VARIANCES), rng)
     return *_gaussian_linear(rng), truth
 
 
 def linear_rank(rng: Rng) -> Known:
     """The effective rank of the same."""
-    return *_gaussian_linear(rng), float(_expected(effective_rank, np.diag(_VARIANCES), rng))
+    return *_gaussian_linear(rng), float(_expected(spread_over, np.diag(_VARIANCES), rng))
 
 
 def many_outputs_rank(rng: Rng) -> Known:
@@ -74,7 +75,7 @@ def many_outputs_rank(rng: Rng) -> Known:
     v = _single(v)
     metric = w.T @ w + np.square(v).sum() / _MANY * np.eye(_FEATURES)
     half = np.linalg.cholesky(metric)
-    truth = _expected(effective_rank, half.T @ np.diag(_VARIANCES) @ half, rng)
+    truth = _expected(spread_over, half.T @ np.diag(_VARIANCES) @ half, rng)
     _, data = _gaussian_linear(rng)
     subject = Subject(nn.Sequential(_linear(w), _linear(v)), loss=CrossEntropy())
     return subject, data, float(truth)
@@ -110,10 +111,10 @@ def two_layers_smallest(rng: Rng) -> Known:
     w, a = _normal(rng.child("first"), hidden, _FEATURES), _normal(rng.child("second"), 2, hidden)
     units = x @ w.T
     last = np.maximum(units, 0)
-    through = (units > 0)[:, None, :] * a  # (n, outputs, hidden)
-    kernel = np.einsum("ij,cd->icjd", last @ last.T, np.eye(2))
-    kernel += np.einsum("ich,jdh,ij->icjd", through, through, x @ x.T)
-    truth = np.linalg.eigvalsh(kernel.reshape(2 * _N, 2 * _N))[0] / _N
+    through = ((units > 0)[:, None, :] * a).reshape(2 * _N, hidden)
+    both = np.ones((2, 2))
+    kernel = np.kron(last @ last.T, np.eye(2)) + (through @ through.T) * np.kron(x @ x.T, both)
+    truth = np.linalg.eigvalsh(kernel)[0] / _N
     subject = Subject(nn.Sequential(_linear(w), nn.ReLU(), _linear(a)), loss=SquaredError())
     return subject, ArrayData(x, _normal(rng.child("targets"), _N, 2)), float(truth)
 

@@ -16,12 +16,14 @@ def eigenvalues(kernel: Floats) -> Floats:
 
 def effective_rank(kernel: Floats) -> Floats:
     """Exponential of the entropy of the shares of the eigenvalues; 1 for a kernel that is zero."""
-    values = eigenvalues(kernel)
-    if values.sum() == 0.0:
-        return np.ones(())
-    shares = values / values.sum()
-    shares = shares[shares > 0]
-    return np.asarray(np.exp(-(shares * np.log(shares)).sum()))
+    return spread_over(eigenvalues(kernel))
+
+
+def spread_over(values: Floats) -> Floats:
+    """Exponential of the entropy of the shares that ``values`` are of their sum, over the last axis."""
+    total = values.sum(axis=-1, keepdims=True)
+    shares = values / np.where(total > 0, total, 1.0)
+    return np.asarray(np.exp(-(shares * np.log(np.where(shares > 0, shares, 1.0))).sum(axis=-1)))
 
 
 def label_kernel(targets: NDArray[np.generic]) -> Floats:

@@ -84,12 +84,17 @@ def finished(
         width=width, height=height, title=alt.TitleParams(title, anchor="start", frame="bounds", offset=14)
     )
     longest = max((len(str(row.get("series", ""))) for row in rows), default=0)
-    legend = {**_CONFIG["legend"], "columns": max(1, min(6, int(width / (6.2 * longest + 28))))}
-    config: dict[str, Any] = {**_CONFIG, "legend": legend}
-    spec: dict[str, Any] = sized.configure(**config).to_dict(validate=False)  # the tests validate
+    columns = max(1, min(6, int(width / (6.2 * longest + 28))))
+    spec = styled(sized, rows, legend_columns=columns)
     # The page lays the legend out anew for the width that it has.
-    usermeta = {"longest": longest}
-    written: dict[str, Any] = _on_one_line({**spec, "usermeta": usermeta, "data": {"values": list(rows)}})
+    return {**spec, "usermeta": {"longest": longest}}
+
+
+def styled(chart: alt.TopLevelMixin, rows: Sequence[Mapping[str, Any]], *, legend_columns: int) -> dict[str, Any]:
+    """The specification of ``chart``, of whatever composition, over ``rows`` in the common look."""
+    config: dict[str, Any] = {**_CONFIG, "legend": {**_CONFIG["legend"], "columns": legend_columns}}
+    spec: dict[str, Any] = chart.configure(**config).to_dict(validate=False)
+    written: dict[str, Any] = _on_one_line({**spec, "data": {"name": _DATA, "values": list(rows)}})
     return written
 
 

@@ -15,11 +15,12 @@ from gnomon.estimators.information.clustered import FEWEST_CLUSTERS, ClusteredMe
 from gnomon.estimators.information.decay import decay
 from gnomon.estimators.information.kneser_ney import held_out_losses
 from gnomon.estimators.information.spans import Span, centres, span_of, spans
-from gnomon.estimators.information.token_losses import LossAccumulator, TokenLosses, not_sequences
-from gnomon.estimators.information.windows import Texts, Windows, draw_windows, longest_context
+from gnomon.estimators.information.targets import Targets, measured_targets
+from gnomon.estimators.information.token_losses import not_sequences
+from gnomon.estimators.information.windows import Texts, draw_windows, longest_context
 from gnomon.measurement import Cost, Measurement, Quantity, Uncertainty, Unit
 from gnomon.randomness import Rng, hashed
-from gnomon.subjects import Data, Subject, accumulate
+from gnomon.subjects import Data, Subject
 
 _TOKEN = Unit.parse("token")
 _TARGETS = (
@@ -195,14 +196,16 @@ class ContextEntropy(Estimator):
         first = 1 if texts.begin is None else 0
         wanted = min(self.positions, 2 * int(data.lengths.sum()))
         windows = draw_windows(texts, longest, wanted, rng)
-        targets = _Targets.measured(subject, texts, windows, spans(first, longest), longest, budget, rng)
+        targets = measured_targets(subject, texts, windows, longest, budget, rng)
         if not np.isfinite(targets.losses).all():
             reason = "a token that occurs was given probability 0"
             return [Measurement.failed(q, reason, estimator=self.name) for q in self.quantities]
-        return self._read(texts, targets, longest, rng)
+        return self._read(texts, targets, spans(first, longest), longest, rng)
 
-    def _read(self, texts: Texts, targets: _Targets, longest: int, rng: Rng) -> list[Measurement]:
-        found, groups = targets.spans, targets.groups
+    def _read(
+        self, texts: Texts, targets: Targets, found: tuple[Span, ...], longest: int, rng: Rng
+    ) -> list[Measurement]:
+        groups, span = targets.groups, span_of(targets.context, found)
         of_ngrams = held_out_losses(
             texts.tokens,
             texts.positions,
@@ -217,7 +220,7 @@ class ContextEntropy(Estimator):
             "texts_too_short": int((texts.lengths <= longest).sum()),
             "tokens_counted": len(texts.tokens),
         }
-        curve = clustered_means(targets.losses, targets.span, groups, len(found))
+        curve = clustered_means(targets.losses, span, groups, len(found))
         everywhere = texts.positions >= longest
         place = np.repeat(texts.clusters, texts.lengths)[everywhere]
         rows = [clustered_means(row[everywhere], np.zeros_like(place), place, 1) for row in of_ngrams]
@@ -228,13 +231,13 @@ class ContextEntropy(Estimator):
         )
         lengths = list(range(len(ngrams.means)))
         differences = [
-            clustered_means(targets.losses - row[targets.token], targets.span, groups, len(found)) for row in of_ngrams
+            clustered_means(targets.losses - row[targets.token], span, groups, len(found)) for row in of_ngrams
         ]
         at = {
             "context": centres(found).tolist(),
             "from": [low for low, _ in found],
             "to": [high for _, high in found],
-            "targets": np.bincount(targets.span, minlength=len(found)),
+            "targets": np.bincount(span, minlength=len(found)),
         }
         return [
             self._curve(ENTROPY, curve, {**diagnostics, **at}),
@@ -327,57 +330,6 @@ class ContextEntropy(Estimator):
                 reads_ok=0.0,
                 insufficient_at_least=1.0,
             ),
-        )
-
-
-class _Targets:
-    """Predicted tokens, one an entry: which token of the texts, the span of its context, its loss and its cluster."""
-
-    def __init__(
-        self,
-        token: NDArray[np.int64],
-        span: NDArray[np.int64],
-        losses: NDArray[np.float64],
-        groups: NDArray[np.int64],
-        found: tuple[Span, ...],
-        classes: int,
-    ) -> None:
-        self.token = token
-        self.span = span
-        self.losses = losses
-        self.groups = groups
-        self.spans = found
-        self.classes = classes
-
-    @classmethod
-    def measured(
-        cls,
-        subject: Subject,
-        texts: Texts,
-        windows: Windows,
-        found: tuple[Span, ...],
-        longest: int,
-        budget: Budget,
-        rng: Rng,
-    ) -> _Targets:
-        """One pass over the windows."""
-        statistic = TokenLosses()
-        passed, _ = accumulate(subject, windows.data(texts), [statistic], rng.child("windows"), max_bytes=budget.bytes)
-        losses = passed[statistic]
-        assert isinstance(losses, LossAccumulator)
-        window = losses.examples
-        context = losses.positions - (texts.begin is not None)
-        place = windows.start[window] + context
-        wanted = (context >= windows.contexts[window, 0]) & (place >= longest)
-        wanted &= ~((context == 0) & (texts.begin is None))
-        text = windows.text[window[wanted]]
-        return cls(
-            texts.starts[text] + place[wanted],
-            span_of(context[wanted], found),
-            losses.losses[wanted].astype(np.float64),
-            texts.clusters[text],
-            found,
-            losses.classes,
         )
 
 

@@ -109,6 +109,9 @@ def _fit(curves: NDArray[np.float64], weights: NDArray[np.float64], powers: NDAr
     shift = np.where(curvature < 0, 0.5 * (left - right) / np.where(curvature < 0, curvature, -1.0), 0.0)
     logs = np.log(_EXPONENTS)
     exponent = np.exp(logs[best] + np.clip(shift, -1, 1) * (logs[1] - logs[0]))
-    amplitude = covariance[rows, best] / variance[best]
-    limit = means - amplitude * (squared @ powers)[best]
+    basis = _at(powers, exponent)
+    level = basis @ squared
+    basis = basis - level[:, None]
+    amplitude = ((centred * basis) @ squared) / (np.square(basis) @ squared)
+    limit = means - amplitude * level
     return np.column_stack([exponent, limit, amplitude])

@@ -125,7 +125,7 @@ class InContextLearning(StreamingEstimator):
         del subject, sites, budget, rng
         losses = found["losses"]
         assert isinstance(losses, LossAccumulator)
-        late = self.late or min(_LATEST, int(np.quantile(losses.lengths, 0.25)) - 1)
+        late = self.late or min(_LATEST, int(np.sort(losses.lengths)[len(losses.lengths) // 4]) - 1)
         early = self.early or max(1, round(late / _SHARE))
         long_enough = losses.lengths > late
         clusters = len(np.unique(losses.clusters[long_enough]))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,10 +10,6 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
-
-sys.path.append(str(Path(__file__).resolve().parents[2] / "subjects"))
-
-import tiny_networks
 
 from gnomon.errors import GnomonError
 from gnomon.estimators import Budget
@@ -34,6 +29,7 @@ from gnomon.subjects import (
     accumulate,
     capture,
 )
+from subjects import tiny_networks
 
 
 def read(subject: Subject, data: Data, *sites: str, seed: int = 0, **options: Any) -> list[Measurement]:

@@ -21,13 +21,14 @@ from gnomon.subjects.symmetry import Action
 EQUIVARIANCE_ERROR = Quantity(
     name="equivariance_error",
     symbol=r"\epsilon_G",
-    definition=r"\epsilon_G = \Bigl(\frac{\mathrm{E}_{x, g}\|f(g x) - \rho(g) f(x)\|^2}"
-    r"{\mathrm{E}_x\|f(x)\|^2}\Bigr)^{1/2}",
-    convention="Of the network's output, in eval mode; g uniform over the whole group, the identity included. 0 where "
-    "the network is equivariant; about the root of 2 where outputs at x and at gx have nothing in common.",
+    definition=r"\epsilon_G^2 = \frac{\mathrm{E}\|f(g x) - \rho(g) f(x)\|^2}"
+    r"{\frac{1}{2}\mathrm{E}\bigl[\|f(g x)\|^2 + \|f(x)\|^2\bigr]}",
+    convention="Of the network's output, in eval mode; over the examples x and over g uniform in the whole group, the "
+    "identity included. 0 where the network is equivariant; the root of 2 where f(gx) and ρ(g)f(x) are uncorrelated.",
     source="Kondor & Trivedi, arXiv:1802.03690 (equivariance); Finzi, Welling & Wilson, arXiv:2104.09459 (its error)",
     invariances=("example_permutation",),
     lowest=0.0,
+    highest=2.0,
 )
 
 _FEWEST = 8  # clusters below which the jackknife's interval is not to be trusted
@@ -37,11 +38,12 @@ _LEVEL = 0.95
 
 @register
 class EquivarianceError(Estimator):
-    r"""Error of :math:`f(gx) = \rho(g)f(x)`, as a share of the output's size.
+    r"""Error of :math:`f(gx) = \rho(g)f(x)`, relative to the output's size.
 
-    :math:`\epsilon_G^2 = \mathrm{E}_{x,g}\|f(gx) - \rho(g)f(x)\|^2 / \mathrm{E}_x\|f(x)\|^2` for a group that acts on
-    the inputs and, by :math:`\rho`, on the outputs. Each example is moved by a few random elements (by all of them
-    where there are no more); the numerator and the denominator are means over the same examples.
+    :math:`\epsilon_G^2 = \mathrm{E}\|f(gx) - \rho(g)f(x)\|^2 / \tfrac{1}{2}\mathrm{E}[\|f(gx)\|^2 + \|f(x)\|^2]` for a
+    group that acts on the inputs and, by :math:`\rho`, on the outputs. Each example is moved by a few random elements
+    (by all of them where there are no more); the numerator and the denominator are means over the same examples. What
+    is compared is of like size on both sides even where the examples are of another kind than what they are moved to.
 
     The interval (95 %, a jackknife over clusters of examples, Student's t) covers the choice of examples and of
     elements. The systematic part is an allowance of 64 units in the last place for the rounding of the network itself.
@@ -131,7 +133,7 @@ class EquivarianceError(Estimator):
     def _passed(
         self, subject: Subject, action: Action, data: Data, budget: Budget, rng: Rng
     ) -> tuple[NDArray[np.float64], NDArray[np.float64], float]:
-        """Mean squared error and squared size of each example's output, and the machine precision of the output."""
+        """Mean squared error and mean squared size of each example's outputs, and their machine precision."""
         errors, sizes, precision = np.zeros(len(data)), np.zeros(len(data)), 0.0
         with subject.evaluating(), torch.no_grad():
             for batch in data.batches(max_positions=positions_within(subject, data, Reads(), budget.bytes)):
@@ -139,11 +141,12 @@ class EquivarianceError(Estimator):
                 rows = batch.examples.numpy()
                 output = subject.output(batch)
                 precision = float(torch.finfo(output.dtype).eps)
-                sizes[rows] = _squares(action.compared(output))
+                sizes[rows] = _squares(action.compared(output)) / 2
                 for chosen in self._chosen(action, batch, rng):
                     moved = action.compared(subject.output(action.on_inputs(batch, chosen).to(subject.device)))
                     expected = action.compared(action.on_outputs(output, chosen))
                     errors[rows] += _squares(moved - expected) / self._moves(action)
+                    sizes[rows] += _squares(moved) / 2 / self._moves(action)
         return errors, sizes, precision
 
     def _chosen(self, action: Action, batch: Batch, rng: Rng) -> Iterator[Tensor]:
@@ -160,7 +163,7 @@ class EquivarianceError(Estimator):
         """From the sums over each cluster."""
         if not sizes.sum() > 0:
             return Measurement.insufficient(EQUIVARIANCE_ERROR, "the output is zero", estimator=self.name)
-        value = float(np.sqrt(errors.sum() / sizes.sum()))
+        value = min(2.0, float(np.sqrt(errors.sum() / sizes.sum())))
         n = len(errors)
         without = np.sqrt(np.maximum(errors.sum() - errors, 0) / np.maximum(sizes.sum() - sizes, np.finfo(float).tiny))
         spread = float(np.sqrt((n - 1) / n * np.square(without - without.mean()).sum()))

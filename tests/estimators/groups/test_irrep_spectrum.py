@@ -127,6 +127,29 @@ def test_units_that_each_keep_to_a_frequency_are_seen_where_all_frequencies_are_
     assert found["weight", "a", "unit_irrep_p_value"].value == 1 / 500
 
 
+@pytest.mark.parametrize("group", [Cyclic(12), Dihedral(5), Symmetric(4)], ids=lambda g: g.name)
+def test_moving_all_elements_and_turning_the_units_changes_no_power(group: Group) -> None:
+    generator = np.random.default_rng(0)
+    rows = generator.normal(size=(group.order, 9))
+    turn = np.linalg.qr(generator.normal(size=(9, 9)))[0]
+    plain = read(embedding_subject(group, rows))["weight", "a", "irrep_power"]
+    for moved in (rows[group.table[3]], rows[group.table[:, 4]], rows @ turn, -7 * rows):
+        found = read(embedding_subject(group, moved))["weight", "a", "irrep_power"]
+        np.testing.assert_allclose(np.asarray(found.value), np.asarray(plain.value), rtol=1e-10)
+
+
+def test_an_automorphism_of_a_cyclic_group_renames_its_frequencies() -> None:
+    """Multiplying all elements by 5 moves frequency k to 5k: a relabelling that keeps the leading share."""
+    rows = np.random.default_rng(0).normal(size=(23, 6))
+    plain, renamed = (
+        read(embedding_subject(Cyclic(23), r))["weight", "a", "irrep_power"].value
+        for r in (rows, rows[5 * np.arange(23) % 23])
+    )
+    k = np.arange(1, 12)
+    frequency = np.minimum(5 * k % 23, 23 - 5 * k % 23)
+    np.testing.assert_allclose(np.asarray(renamed)[frequency - 1], np.asarray(plain)[k - 1], rtol=1e-10)
+
+
 def test_elements_may_be_any_inputs_in_any_order() -> None:
     """Seven tokens of a vocabulary, such as the days of the week."""
     days = (41, 7, 19, 3, 28, 30, 11)

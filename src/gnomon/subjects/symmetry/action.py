@@ -80,9 +80,8 @@ class Composition(Action):
         left, right = self._sides(elements)
         answers = np.array(self.answers or range(self.group.order))
         moved = self.group.product(self.group.product(left[:, None], np.arange(len(answers))), right[:, None])
-        source = np.tile(np.arange(output.shape[-1]), (len(output), 1))
-        np.put_along_axis(source, answers[moved], np.broadcast_to(answers, moved.shape), axis=1)
-        return _gathered(output, source)
+        target, scores = _spread(answers[moved], output), output[..., list(answers)]
+        return output.scatter(-1, target.expand(scores.shape), scores)
 
     def compared(self, output: Tensor) -> Tensor:
         """See `Action.compared`: the scores of the answers, at the position where the answer stands."""
@@ -129,8 +128,11 @@ class Permutations(Action):
 
 
 def _gathered(values: Tensor, source: NDArray[np.int64]) -> Tensor:
-    """``values`` with entry j of the last axis taken from ``source[example, j]``."""
-    index = torch.from_numpy(np.ascontiguousarray(source)).to(values.device)
-    while index.ndim < values.ndim:
-        index = index.unsqueeze(1)
-    return values.gather(-1, index.expand(values.shape))
+    """``values``, ``(batch, features)``, with feature j taken from ``source[example, j]``."""
+    return values.gather(1, _spread(source, values))
+
+
+def _spread(index: NDArray[np.int64], values: Tensor) -> Tensor:
+    """``index``, ``(batch, n)``, on the device of ``values`` and with axes of length 1 for those that it lacks."""
+    spread = torch.from_numpy(np.ascontiguousarray(index)).to(values.device)
+    return spread.reshape(len(spread), *(1,) * (values.ndim - 2), -1)

@@ -76,7 +76,7 @@ class TangentDrift(TangentEstimator):
     quantities = (CHANGE, DISTANCE)
 
     def __init__(
-        self, *, initial: Subject | None = None, predictions: int = 48, outputs: int = 16, probes: int = 4
+        self, *, initial: Subject | None = None, predictions: int = 32, outputs: int = 16, probes: int = 4
     ) -> None:
         super().__init__(predictions=predictions, outputs=outputs, probes=probes)
         self._initial = initial
@@ -135,9 +135,11 @@ class TangentDrift(TangentEstimator):
         shared: dict[str, Any],
     ) -> Measurement:
         found = jackknifed(lambda pair, _: compare(pair[0], pair[1]), both, chosen.clusters)
-        value = float(np.clip(found.value, quantity.lowest, quantity.highest))
+        value = np.clip(found.value, quantity.lowest, quantity.highest)
         more = {**shared, "bias_of_probes": found.bias}
-        return Measurement.ok(quantity, value, found.uncertainty(len(chosen)), estimator=self.name, diagnostics=more)
+        return Measurement.ok(
+            quantity, value, found.uncertainty(np.asarray(value)), estimator=self.name, diagnostics=more
+        )
 
     @classmethod
     def known_answers(cls) -> tuple[KnownAnswer, ...]:

@@ -19,8 +19,9 @@ _MOST_GROUPS = 32
 class Jackknifed:
     """A statistic with its standard errors over data and, where there are probes, over these.
 
-    ``freedom`` is the number of degrees of freedom of the whole error; ``bias`` the bias that a finite number of
-    probes gives the statistic.
+    ``value`` is what remains after ``bias``, that of a finite number of probes, is taken off.
+
+    ``freedom`` is the number of degrees of freedom of the whole error.
     """
 
     value: Floats
@@ -28,15 +29,16 @@ class Jackknifed:
     freedom: float
     bias: Floats
     probes: bool
+    clusters: int
 
-    def uncertainty(self, clusters: int) -> Uncertainty:
-        """The interval, over data, and over probes if there are any."""
+    def uncertainty(self, value: Floats) -> Uncertainty:
+        """An interval around ``value``, over data, and over probes if there are any."""
         return Uncertainty.stderr(
-            _plain(self.value),
+            _plain(value),
             _plain(self.error),
             covers={"data", "probe"} if self.probes else {"data"},
             degrees_of_freedom=self.freedom,
-            effective_samples=float(clusters),
+            effective_samples=float(self.clusters),
         )
 
 
@@ -57,14 +59,16 @@ def jackknifed(statistic: Statistic, kernels: Floats, clusters: NDArray[np.int64
     everything = np.arange(len(clusters), dtype=np.int64)
     mean = kernels.mean(axis=0)
     value = statistic(mean, everything)
-    _, which = np.unique(clusters, return_inverse=True)
+    ids, which = np.unique(clusters, return_inverse=True)
     groups = which % _MOST_GROUPS
     count = int(groups.max()) + 1
     kept = [everything[groups != g] for g in range(count)]
     by_data = _variance([statistic(mean[..., rows[:, None], rows], rows) for rows in kept])
     probes = len(kernels)
     if probes == 1:
-        return Jackknifed(value, np.asarray(np.sqrt(by_data)), count - 1.0, np.zeros_like(value), probes=False)
+        return Jackknifed(
+            value, np.asarray(np.sqrt(by_data)), count - 1.0, np.zeros_like(value), probes=False, clusters=len(ids)
+        )
     without = [statistic((mean * probes - one) / (probes - 1), everything) for one in kernels]
     by_probe = _variance(without)
     bias = np.asarray((probes - 1) * (np.mean(without, axis=0) - value))
@@ -72,7 +76,7 @@ def jackknifed(statistic: Statistic, kernels: Floats, clusters: NDArray[np.int64
     parts = by_data.sum() ** 2 / (count - 1) + by_probe.sum() ** 2 / (probes - 1)
     freedom = float(total**2 / parts) if parts > 0 else count - 1.0
     error = np.asarray(np.sqrt(by_data + by_probe))
-    return Jackknifed(np.asarray(value - bias), error, freedom, bias, probes=True)
+    return Jackknifed(np.asarray(value - bias), error, freedom, bias, probes=True, clusters=len(ids))
 
 
 def _variance(without: list[Floats]) -> Floats:

@@ -16,7 +16,7 @@ from gnomon.subjects import ArrayData, CrossEntropy, Data, SquaredError, Subject
 
 Known = tuple[Subject, Data, Value]
 
-_N, _FEATURES, _CLASSES, _MANY = 48, 10, 3, 40
+_N, _FEATURES, _CLASSES, _MANY = 32, 10, 3, 40
 _DRAWS = 400
 _VARIANCES = 2.0 ** -np.arange(_FEATURES, dtype=np.float64)
 
@@ -46,7 +46,7 @@ def _expected(statistic: Callable[[Floats], Floats], covariance: Floats, rng: Rn
     half = np.linalg.cholesky(covariance)
     rows = rng.child("truth").numpy().normal(size=(_DRAWS, _N, len(covariance))) @ half.T
     found = np.linalg.eigvalsh(rows.transpose(0, 2, 1) @ rows / _N)[:, ::-1]
-    return np.asarray(statistic(found).mean(axis=0))
+    return np.asarray(statistic(np.asarray(found, dtype=np.float64)).mean(axis=0))
 
 
 def _gaussian_linear(rng: Rng) -> tuple[Subject, Data]:

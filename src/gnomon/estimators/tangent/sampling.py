@@ -35,7 +35,7 @@ class TangentEstimator(Estimator):
 
     needs = frozenset({"predictions", "gradients"})
 
-    def __init__(self, *, predictions: int = 48, outputs: int = 16, probes: int = 4) -> None:
+    def __init__(self, *, predictions: int = 32, outputs: int = 16, probes: int = 4) -> None:
         if predictions < FEWEST_CLUSTERS or outputs < 1 or probes < 2:
             raise GnomonError(
                 f"no kernel of {predictions} predictions, {outputs} outputs and {probes} probes",

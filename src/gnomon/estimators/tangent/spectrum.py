@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -131,7 +132,7 @@ class TangentKernel(TangentEstimator):
     name = "tangent_kernel"
     quantities = (SPECTRUM, EFFECTIVE_RANK, ALIGNMENT, SMALLEST)
 
-    def __init__(self, *, predictions: int = 48, outputs: int = 16, probes: int = 4, components: int = 16) -> None:
+    def __init__(self, *, predictions: int = 32, outputs: int = 16, probes: int = 4, components: int = 16) -> None:
         super().__init__(predictions=predictions, outputs=outputs, probes=probes)
         if components < 1:
             raise GnomonError(f"no spectrum of {components} components", mend="use components ≥ 1")
@@ -169,17 +170,20 @@ class TangentKernel(TangentEstimator):
         # one group fewer must still have as many eigenvalues
         count = min(self.components, int(len(chosen) * 0.9))
         found = jackknifed(lambda k, _: eigenvalues(k)[:count], kernels, chosen.clusters)
-        value = np.maximum(found.value, 0.0)
+        # near each other, eigenvalues change places, and the jackknife cannot tell whose bias is whose
+        value = np.maximum(found.value + found.bias, 0.0)
+        bias = float(np.abs(found.bias).max()) if found.probes else 0.0
+        uncertainty = replace(found.uncertainty(value), systematic=bias, systematic_source="bias of few probes")
         mean = float(np.trace(kernels.mean(axis=0)) / len(chosen))
-        more = {**shared, "mean_of_diagonal": mean, "bias_of_probes": found.bias}
-        return Measurement.ok(SPECTRUM, value, found.uncertainty(len(chosen)), estimator=self.name, diagnostics=more)
+        more = {**shared, "mean_of_diagonal": mean}
+        return Measurement.ok(SPECTRUM, value, uncertainty, estimator=self.name, diagnostics=more)
 
     def _effective_rank(self, kernels: Floats, chosen: Chosen, shared: dict[str, Any]) -> Measurement:
         found = jackknifed(lambda k, _: effective_rank(k), kernels, chosen.clusters)
-        value = max(1.0, float(found.value))
+        value = np.maximum(found.value, 1.0)
         more = {**shared, "bias_of_probes": found.bias}
         return Measurement.ok(
-            EFFECTIVE_RANK, value, found.uncertainty(len(chosen)), estimator=self.name, diagnostics=more
+            EFFECTIVE_RANK, value, found.uncertainty(np.asarray(value)), estimator=self.name, diagnostics=more
         )
 
     def _alignment(self, kernels: Floats, chosen: Chosen, shared: dict[str, Any]) -> Measurement:
@@ -190,9 +194,11 @@ class TangentKernel(TangentEstimator):
         if not np.isfinite([found.value, found.error]).all():
             reason = "the targets, or the kernel, hardly vary among the predictions"
             return Measurement.insufficient(ALIGNMENT, reason, estimator=self.name, diagnostics=shared)
-        value = float(np.clip(found.value, -1.0, 1.0))
+        value = np.clip(found.value, -1.0, 1.0)
         more = {**shared, "bias_of_probes": found.bias}
-        return Measurement.ok(ALIGNMENT, value, found.uncertainty(len(chosen)), estimator=self.name, diagnostics=more)
+        return Measurement.ok(
+            ALIGNMENT, value, found.uncertainty(np.asarray(value)), estimator=self.name, diagnostics=more
+        )
 
     def _smallest(self, subject: Subject, full: Floats | None, chosen: Chosen, shared: dict[str, Any]) -> Measurement:
         if full is None:

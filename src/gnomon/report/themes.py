@@ -48,6 +48,11 @@ THEMES = (
         "The spectrum of every weight matrix, against what a matrix of independent entries would show.",
     ),
     Theme(
+        "landscape",
+        "The loss around the weights",
+        "How steep and how curved the loss is where training stopped, and whether it stopped at a minimum.",
+    ),
+    Theme(
         "symmetry",
         "Symmetry",
         "What the network has made of the group that its inputs are elements of: which waves it uses, where its "
@@ -171,6 +176,36 @@ _WORDS = {
     "spikes": Words("Spikes beyond the bulk", "weights", "Singular values that independent entries would not produce."),
     "tail_exponent": Words(
         "Tail exponent", "weights", "Exponent of a power-law tail, where the evidence supports one."
+    ),
+    "criticality": Words(
+        "Kind of critical point",
+        "landscape",
+        "1: a local minimum. −1: a saddle. 0: merely where training stopped, for the gradient is not zero.",
+    ),
+    "gradient_norm": Words(
+        "Norm of the gradient",
+        "landscape",
+        "Of the loss over all that could be drawn: the sample's noise is taken off.",
+    ),
+    "hessian_top_eigenvalue": Words(
+        "Sharpness", "landscape", "Curvature of the loss along its most curved direction: the top of its Hessian."
+    ),
+    "sharpness_ratio": Words(
+        "Sharpness over 2/η", "landscape", "Above 1, plain gradient descent at this learning rate is unstable."
+    ),
+    "hessian_bottom_eigenvalue": Words(
+        "Most negative curvature", "landscape", "Below zero there is a direction in which the loss curves down."
+    ),
+    "hessian_trace": Words("Trace of the Hessian", "landscape", "The sum of all curvatures."),
+    "gauss_newton_trace": Words(
+        "Trace of the Gauss–Newton matrix",
+        "landscape",
+        "The part of the trace that the predictions' own uncertainty makes: of the Fisher information, for a softmax.",
+    ),
+    "hessian_spectral_density": Words(
+        "Spectral density of the Hessian",
+        "landscape",
+        "Share of directions at each curvature, smoothed: a spike of flat ones at zero and tails of curved ones.",
     ),
     "irrep_power": Words(
         "Irrep power of weights",

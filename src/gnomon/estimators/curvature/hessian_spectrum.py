@@ -126,7 +126,7 @@ class HessianSpectrum(CurvatureEstimator):
     operator = HessianOperator
 
     def __init__(
-        self, *, probes: int = 2, steps: int = 16, positions: int = 1024, learning_rate: float | None = None
+        self, *, probes: int = 1, steps: int = 16, positions: int = 2048, learning_rate: float | None = None
     ) -> None:
         if probes < 1 or steps < 2:
             raise GnomonError(f"no spectrum from {probes} probes and {steps} steps", mend="use probes ≥ 1, steps ≥ 2")
@@ -235,7 +235,7 @@ class HessianSpectrum(CurvatureEstimator):
             systematic_source="bias of the quadrature and rounding of the products",
         )
         mass = float(density.values.sum() * (grid[1] - grid[0]))
-        more = {"eigenvalue": grid, "width": width, "mass": mass}
+        more = {"eigenvalue": grid.tolist(), "width": width, "mass": mass}
         return Measurement.ok(
             DENSITY, density.values, uncertainty, estimator=self.name, diagnostics={**diagnostics, **more}
         )

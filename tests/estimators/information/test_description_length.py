@@ -162,6 +162,8 @@ def test_labels_that_the_network_works_out_are_easier_to_read_deeper() -> None:
     with torch.no_grad():
         network[0].weight.copy_(torch.eye(2))
         network[0].bias.zero_()
+        network[4].weight.copy_(torch.tensor([[0.0, 0.0, 1.0, 1.0], [1.0, 1.0, 0.0, 0.0]]))
+        network[4].bias.zero_()
     generator = np.random.default_rng(0)
     points = generator.choice([-1.0, 1.0], size=(600, 2)) * generator.uniform(0.5, 1.5, size=(600, 2))
     data = ArrayData(points, (points.prod(axis=1) > 0).astype(np.int64))

@@ -18,7 +18,9 @@ Scheme = Literal["adjusted", "splitting", "euler"]
 
 TRIALS = 24  # single steps that find the step size's order of magnitude
 _TARGET = 0.9  # of trajectories accepted
-_FIRST_GAIN = 1.5
+_FIRST_GAIN = 1.5  # of the logarithm of the time step, halved whenever a trial turns back
+_GAIN = 0.7
+_LARGEST_ANGLE = 1.0  # by which a step may turn what only the localisation holds
 # each trajectory's time step is drawn log-uniformly down to a quarter of the largest: where the valley is narrow, only
 # short steps are accepted, and without them a chain would neither enter nor leave
 _SHORTEST = math.log(1 / 4)
@@ -115,17 +117,22 @@ class Chains:
 
         Chains of one temperature share their step size. Batches are left as they are: the first serves throughout.
         """
-        persistence, self.persistence = self.persistence, 1
         log_step = 0.5 * torch.log(self.steps[:, 0])
+        longest = torch.full_like(log_step, math.log(_LARGEST_ANGLE / math.sqrt(self.localisation)))
+        gain, before = torch.full_like(log_step, _FIRST_GAIN), torch.zeros_like(log_step)
+        persistence, self.persistence = self.persistence, 1
         for _ in range(TRIALS):
-            log_step += _FIRST_GAIN * (self._shared(self._trajectory()) - _TARGET)
+            sign = torch.sign(self._shared(self._trajectory()) - _TARGET)
+            gain = torch.where(sign * before < 0, gain / 2, gain)
+            log_step, before = torch.minimum(log_step + gain * sign, longest), sign
             self.steps = torch.exp(2 * log_step)[:, None]
         self.persistence = persistence
-        late = torch.zeros_like(log_step)
         trajectories = steps // persistence
+        late = torch.zeros_like(log_step)
         for k in range(trajectories):
-            gain = 2.0 / (k + 3) ** 0.6
-            log_step += gain * (self._shared(self._trajectory()) - _TARGET)
+            error = self._shared(self._trajectory()) - _TARGET
+            error = torch.where(error > 0, error / (1 - _TARGET), error / _TARGET)  # from −1 to 1
+            log_step = torch.minimum(log_step + _GAIN / (k + 1) ** 0.6 * error, longest)
             self.steps = torch.exp(2 * log_step)[:, None]
             if k >= trajectories // 2:
                 late += log_step / (trajectories - trajectories // 2)
@@ -162,21 +169,18 @@ class Chains:
         """One adjusted trajectory of each chain; the probabilities ``(chains,)`` with which they were accepted."""
         before = (self.positions, self._excess, self._slope)
         self._momenta = self._normal()
-        work = torch.zeros(len(self.taus), dtype=torch.float64, device=self.taus.device)
-        shorter = torch.exp(_SHORTEST * torch.rand(len(work), 1, generator=self._uniform, dtype=torch.float64))
-        time = (torch.sqrt(self.steps) * shorter.to(work.device)).to(self.positions.dtype)
+        shorter = torch.exp(_SHORTEST * torch.rand(len(self.steps), 1, generator=self._uniform, dtype=torch.float64))
+        time = torch.sqrt(self.steps) * shorter.to(self.steps.device)
         decay = math.exp(-1 / self.persistence)
-        energy = self._energy()
+        work = -self.taus * self._excess
         for _ in range(self.persistence):
-            work -= self._kinetic()
-            self._momenta = self._momenta - time / 2 * self._force()
-            work += self._kinetic()
-            self._drift(time, decay)
+            work += self._kick(time / 2)
+            self._rotate(time / 2)
+            self._momenta = decay * self._momenta + math.sqrt(1 - decay**2) * self._normal()
+            self._rotate(time / 2)
             self._evaluate()
-            work -= self._kinetic()
-            self._momenta = self._momenta - time / 2 * self._force()
-            work += self._kinetic()
-        work += self._energy() - energy
+            work += self._kick(time / 2)
+        work += self.taus * self._excess
         chance = torch.nan_to_num(torch.exp(-work.clamp(min=0)), nan=0.0)
         drawn = torch.rand(len(chance), generator=self._uniform, dtype=torch.float64).to(chance.device)
         taken = drawn < chance
@@ -184,6 +188,21 @@ class Chains:
         self._excess = torch.where(taken, self._excess, before[1])
         self._slope = torch.where(taken[:, None], self._slope, before[2])
         return chance
+
+    def _kick(self, time: Tensor) -> Tensor:
+        """Let the loss alone act for ``time``; the kinetic energy ``(chains,)`` that it gave."""
+        kick = (time * self.taus[:, None]).to(self._slope.dtype) * self._slope
+        gained = _dot(kick, kick) / 2 - _dot(kick, self._momenta)
+        self._momenta = self._momenta - kick
+        return gained
+
+    def _rotate(self, time: Tensor) -> None:
+        """Let the localisation alone act for ``time``: a rotation of positions and momenta, without any error."""
+        frequency = math.sqrt(self.localisation)
+        cosine, sine = (f(frequency * time).to(self.positions.dtype) for f in (torch.cos, torch.sin))
+        positions, momenta = self.positions, self._momenta
+        self.positions = cosine * positions + sine / frequency * momenta
+        self._momenta = cosine * momenta - sine * frequency * positions
 
     def _split(self) -> tuple[Tensor, Tensor]:
         """A step of the splitting that starts and ends between its two half kicks; heating and noise."""
@@ -226,12 +245,6 @@ class Chains:
     def _force(self) -> Tensor:
         """Gradient of U."""
         return self.taus[:, None].to(self._slope.dtype) * self._slope + self.localisation * self.positions
-
-    def _energy(self) -> Tensor:
-        return self.taus * self._excess + self.localisation / 2 * _dot(self.positions, self.positions)
-
-    def _kinetic(self) -> Tensor:
-        return _dot(self._momenta, self._momenta) / 2
 
     def _readings(self) -> tuple[Tensor, Tensor, Tensor]:
         virial = self.taus * _dot(self.positions, self._slope)

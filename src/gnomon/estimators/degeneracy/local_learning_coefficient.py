@@ -275,9 +275,9 @@ class LocalLearningCoefficient(Estimator):
 
 
 def default_localisation(potential: Potential) -> float:
-    """1 over the mean square of the weights, 1 where they are all zero."""
+    """√d over the mean square of the weights, 1 where they are all zero."""
     square = float(potential.centre.double().square().mean())
-    return 1 / square if square > 0 else 1.0
+    return float(np.sqrt(potential.dimension)) / square if square > 0 else 1.0
 
 
 def settle(chains: Chains, steps: int, *, tune: bool) -> None:

@@ -65,8 +65,9 @@ def read(trace: Trace) -> Reading:
 
     *Noise.* It has mean zero, so :math:`c\bar\xi` may be taken off for any c; the one that varies least, over blocks
     of the chains, takes most of the sampling noise along if K is nearly quadratic. Where chains are adjusted the mean
-    is zero only once they have settled in all directions, also those that the loss does not feel. So c is then shrunk
-    by :math:`s^2 / \max(s^2, \bar\xi^2)` with s the standard error of :math:`\bar\xi`.
+    is zero only once they have settled in all directions, also those that the loss does not feel. So c is then
+    multiplied by :math:`s^2 / (s^2 + \max(0, \bar\xi^2 - 4 s^2))`, s the standard error of :math:`\bar\xi`: a mean
+    that is surely not zero is no noise.
     """
     chains = trace.energy.shape[1]
     value, heating, c = _corrected(trace)
@@ -98,7 +99,7 @@ def _corrected(trace: Trace) -> tuple[float, float, float]:
     c = float(np.clip(np.mean((e - e.mean()) * (v - v.mean())) / variance, 0.0, 1.0)) if variance > 0 else 0.0
     if not trace.heating.any():
         known = float(trace.noise.mean(axis=0).var(ddof=1)) / trace.noise.shape[1]
-        c *= known / max(known, noise**2) if noise else 1.0
+        c *= known / (known + max(0.0, noise**2 - 4 * known)) if noise else 1.0
     return energy - heating - c * noise, heating, c
 
 

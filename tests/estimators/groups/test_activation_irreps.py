@@ -214,3 +214,37 @@ def test_where_it_does_not_apply_it_says_so() -> None:
     large = Symmetry(group=Cyclic(300), operands=(OneHot(0, 300), OneHot(300, 300)))
     assert "90,000 inputs, more than the 65,536" in ActivationIrreps(symmetry=large).inapplicable(plain, data)
     assert ActivationIrreps(symmetry=large, inputs=90_000).inapplicable(plain, data) == ""
+
+
+@pytest.mark.parametrize("architecture", ["gpt2", "llama"])
+def test_language_models_are_read_where_their_tokens_are_elements(architecture: str) -> None:
+    """Five tokens of a Hugging Face model at two positions of a text, against the model run text by text."""
+    import transformers
+
+    settings = {"vocab_size": 40, "bos_token_id": 1, "eos_token_id": 2}
+    config: Any
+    if architecture == "gpt2":
+        config = transformers.GPT2Config(n_embd=16, n_layer=1, n_head=2, n_positions=16, **settings)
+    else:
+        config = transformers.LlamaConfig(
+            hidden_size=16, intermediate_size=24, num_hidden_layers=1, num_attention_heads=2, **settings
+        )
+    torch.manual_seed(0)
+    model = transformers.AutoModelForCausalLM.from_config(config).eval()
+    tokens = (30, 7, 19, 3, 28)
+    symmetry = Symmetry(group=Cyclic(5), operands=(TokenAt(1, tokens), TokenAt(2, tokens)))
+    pairs = list(itertools.product(tokens, repeat=2))
+    data = TokenData([[1, a, b, 4] for a, b in pairs])
+    subject = Subject(model, data=data, symmetry=symmetry)
+    found = read(subject, data, ("logits", "embed"))
+    with torch.no_grad():
+        texts = torch.tensor([[1, a, b, 4] for a, b in pairs])
+        scores = model(input_ids=texts).logits[:, -1].double().reshape(5, 5, -1).numpy()
+    scores -= scores.mean(axis=(0, 1))
+    function = scores.mean(axis=1)
+    share = np.square(function).sum() / 5 / (np.square(scores).sum() / 25)
+    assert found["logits", "operand 1", "element_share"].value == pytest.approx(share, rel=1e-3)
+    spectrum = np.square(np.abs(np.fft.fft(function, axis=0))).sum(axis=1)[1:3]
+    power = np.asarray(found["logits", "operand 1", "irrep_power"].value)
+    np.testing.assert_allclose(power, spectrum / spectrum.sum(), rtol=1e-3)
+    assert found["embed", "operand 1", "irrep_power"].status == "insufficient"

@@ -14,7 +14,7 @@ from gnomon.estimators.groups.shares import at_least
 from gnomon.measurement import Value
 from gnomon.randomness import Rng
 from gnomon.subjects import ArrayData, Data, Site, Subject
-from gnomon.subjects.symmetry import Cyclic, ElementWeights, Group, OneHot, Symmetric, Symmetry
+from gnomon.subjects.symmetry import Cyclic, Dihedral, ElementWeights, Group, OneHot, Symmetric, Symmetry
 
 Array = NDArray[np.float64]
 Known = tuple[Subject, Data | None, Value]
@@ -133,6 +133,12 @@ def composition_s4(rng: Rng) -> Known:
     """All irreps of S₄ but the trivial one, by amplitude and dimension."""
     amplitudes, shares = _random_amplitudes(Symmetric(4), rng)
     return composition_subject(Symmetric(4), amplitudes), None, shares
+
+
+def composition_d5(rng: Rng) -> Known:
+    """All irreps of the symmetries of the pentagon but the trivial one."""
+    amplitudes, shares = _random_amplitudes(Dihedral(5), rng)
+    return composition_subject(Dihedral(5), amplitudes), None, shares
 
 
 def composition_s3_leading(rng: Rng) -> Known:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import statistics
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +23,13 @@ from gnomon.lab.observer import Observer, log_spaced
 from gnomon.subjects import Subject, TokenData, load, load_data
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
-QUANTITIES = ["nll", "participation_ratio", "effective_rank", "stable_rank", HessianSpectrum]
+QUANTITIES = [
+    "nll",
+    "participation_ratio",
+    "effective_rank",
+    "stable_rank",
+    partial(HessianSpectrum, steps=8, probes=1, positions=256),
+]
 
 
 _TOKENS = 64
@@ -59,7 +66,7 @@ def train(steps: int, observer: Observer | None) -> tuple[float, str]:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--steps", type=int, default=1000)
+    parser.add_argument("--steps", type=int, default=2000)
     parser.add_argument("--points", type=int, default=40)
     parser.add_argument("--repeats", type=int, default=3)
     arguments = parser.parse_args()

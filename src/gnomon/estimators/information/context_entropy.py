@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -28,9 +29,10 @@ _TARGETS = (
     "measured on the same targets; evaluation mode; natural logarithm."
 )
 _EXACTLY = (
-    "The network is shown exactly m tokens: windows that begin at any place of a text, after the token that begins "
-    "every text, if there is one, which does not count. What it makes of the place in the text stays out of it, unlike "
-    "in loss_by_position."
+    "The network is shown exactly m tokens: windows that begin at any place of a text. What it makes of the place in "
+    "the text stays out of it, unlike in loss_by_position. Where every text begins with the same token, windows are "
+    "shown with or without it, whichever predicts better (some networks take it for a promise that a text begins, "
+    "others fail without it); it does not count."
 )
 
 ENTROPY = Quantity(
@@ -40,7 +42,7 @@ ENTROPY = Quantity(
     definition=r"H_m = -\mathbb{E}\,\log p(x_{t+1} \mid x_{t-m+1}, \dots, x_t)",
     convention=(
         f"{_EXACTLY} It is a cross entropy: an upper bound on the texts' own conditional entropy. Averaged over spans "
-        "of m: 0 (where texts have a begin token) to 4, then two to each doubling. The interval is pointwise. "
+        "of m: 0 (with a begin token) or 1 to 4, then two to each doubling. The interval is pointwise. "
         f"{_TARGETS}"
     ),
     source="Shannon, Bell System Technical Journal 30 (1951) 50; Khandelwal et al., arXiv:1805.04623",
@@ -91,6 +93,7 @@ DECAY = Quantity(
 )
 
 _FOLDS = 10
+_PILOT = 16  # each way of showing windows is tried on this part of the positions
 # What counting takes, in the arithmetic that a price is stated in and in memory, for each token and length of context;
 # measured on 10⁵ tokens.
 _FLOPS_A_GRAM = 200
@@ -117,8 +120,9 @@ class ContextEntropy(Estimator):
     M is the largest power of two, up to ``longest``, that half of the clusters and a quarter of the tokens have before
     them. Fewer than 10 clusters of such texts are ``insufficient``.
 
-    Cost: ``positions`` tokens through the network, or as many as the data holds where that is less; counting n-grams
-    sorts the tokens once for each length and counts them once for each length and fold.
+    Cost: ``positions`` tokens through the network, or twice as many as the data holds where that is less, and an eighth
+    more to choose whether windows have a begin token; counting n-grams sorts the tokens once for each length and counts
+    them once for each length and fold.
 
     Parameters
     ----------
@@ -167,7 +171,7 @@ class ContextEntropy(Estimator):
             raise GnomonError(f"{self.name} needs data", mend="give --data")
         share = 1.0 if budget.examples is None else min(1.0, budget.examples / len(data))
         tokens = min(share * float(data.lengths.sum()), _countable(self.ngram, budget))
-        examples = min(self.positions, 2 * tokens) / float(data.lengths.mean())
+        examples = (1 + 2 / _PILOT) * min(self.positions, 2 * tokens) / float(data.lengths.mean())
         return Cost(
             forward_passes=examples,
             flops=_FLOPS_A_GRAM * tokens * self.ngram,
@@ -193,8 +197,10 @@ class ContextEntropy(Estimator):
         clusters = len(np.unique(texts.clusters[texts.lengths > longest]))
         if clusters < FEWEST_CLUSTERS:
             return too_few(self, clusters, f"texts of more than {longest} tokens", len(data))
-        first = 1 if texts.begin is None else 0
         wanted = min(self.positions, 2 * int(data.lengths.sum()))
+        if texts.begin is not None:
+            texts = _better_shown(subject, texts, longest, wanted // _PILOT, budget, rng.child("pilot"))
+        first = 1 if texts.begin is None else 0
         windows = draw_windows(texts, longest, wanted, rng)
         targets = measured_targets(subject, texts, windows, longest, budget, rng)
         if not np.isfinite(targets.losses).all():
@@ -331,6 +337,19 @@ class ContextEntropy(Estimator):
                 insufficient_at_least=1.0,
             ),
         )
+
+
+def _better_shown(subject: Subject, texts: Texts, longest: int, positions: int, budget: Budget, rng: Rng) -> Texts:
+    """``texts`` with or without their begin token, by the mean loss over spans on few windows, the same for both."""
+    ways = (replace(texts, begin=None), texts)
+    windows = draw_windows(ways[0], longest, positions, rng)
+    means = []
+    for way in ways:
+        targets = measured_targets(subject, way, windows, longest, budget, rng)
+        span = span_of(targets.context, spans(1, longest))
+        counts = np.bincount(span)
+        means.append(float((np.bincount(span, targets.losses)[counts > 0] / counts[counts > 0]).mean()))
+    return ways[int(np.argmin(means))]
 
 
 def _countable(ngram: int, budget: Budget) -> float:

@@ -200,7 +200,10 @@ def step_no_decay(rng: Rng) -> Known:
 
 
 class _BegunChainModule(nn.Module):
-    """A chain after a token that begins every text; of the first token after it only the frequency is known."""
+    """A chain after a token that begins every text, without which the module knows nothing.
+
+    Of the first token after it only the frequency is known.
+    """
 
     def __init__(self, conditionals: list[NDArray[np.float64]]) -> None:
         super().__init__()
@@ -209,10 +212,13 @@ class _BegunChainModule(nn.Module):
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor | None = None) -> Tensor:
         del attention_mask
-        first = self.frequencies.expand(len(input_ids), 1, -1)
+        tokens = len(self.frequencies)
+        scores = self.frequencies.expand(len(input_ids), 1, -1)
         if input_ids.shape[1] > 1:
-            first = torch.cat([first, self.chain(input_ids[:, 1:])], dim=1)
-        return nn.functional.pad(first, (0, 1), value=-40.0)  # the begin token does not come again
+            rest = input_ids[:, 1:].clamp(max=tokens - 1)
+            scores = torch.cat([scores, self.chain(rest)], dim=1)
+        begun = (input_ids[:, :1] == tokens)[:, :, None]
+        return nn.functional.pad(scores * begun, (0, 1), value=-40.0)  # the begin token does not come again
 
 
 def begun_chain_context_entropy(rng: Rng) -> Known:

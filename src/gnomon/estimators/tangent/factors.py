@@ -15,7 +15,6 @@ import torch
 from torch import Tensor
 
 Reduce = Literal["full", "class", "trace"]
-_WORK = 64 * 2**20  # bytes of an intermediate product
 
 
 class Factor(abc.ABC):
@@ -130,8 +129,10 @@ class Outer(Factor):
         return torch.einsum("bsopf,bpi->bsofi", self.outputs, self.vectors()).flatten(3)
 
 
-def contract(a: Factor, b: Factor, reduce: Reduce) -> Tensor:
+def contract(a: Factor, b: Factor, reduce: Reduce, max_bytes: int) -> Tensor:
     """Inner products of the rows of two tiles with respect to one parameter.
+
+    ``max_bytes`` bounds an intermediate product, but for one example's or feature's.
 
     Returns
     -------
@@ -142,8 +143,8 @@ def contract(a: Factor, b: Factor, reduce: Reduce) -> Tensor:
         if a.positions == b.positions == 1:
             return _by_single_vectors(a, b, reduce)
         if _gram_is_cheaper(a, b, reduce):
-            return _by_grams(a, b, reduce)
-        return _by_slices(a, b, reduce)
+            return _by_grams(a, b, reduce, max_bytes)
+        return _by_slices(a, b, reduce, max_bytes)
     left, right = _arranged(a.dense(), reduce), _arranged(b.dense(), reduce)
     return left @ right.transpose(1, 2)
 
@@ -167,7 +168,7 @@ def _by_single_vectors(a: Outer, b: Outer, reduce: Reduce) -> Tensor:
     return products
 
 
-def _by_grams(a: Outer, b: Outer, reduce: Reduce) -> Tensor:
+def _by_grams(a: Outer, b: Outer, reduce: Reduce, max_bytes: int) -> Tensor:
     """Σ over pairs of positions of the products of inner products."""
     left, right = _arranged(a.outputs, reduce), _arranged(b.outputs, reduce)  # (groups, rows, positions, features)
     groups, rows = left.shape[:2]
@@ -175,7 +176,7 @@ def _by_grams(a: Outer, b: Outer, reduce: Reduce) -> Tensor:
     each_a, each_b = rows // a.shape[0], right.shape[1] // b.shape[0]
     inner = a.inner(b)
     bytes_each = groups * each_a * each_b * a.positions * b.positions * left.element_size()
-    step = max(1, min(b.shape[0], _WORK // bytes_each))
+    step = max(1, min(b.shape[0], max_bytes // bytes_each))
     for i in range(a.shape[0]):
         mine = left[:, i * each_a : (i + 1) * each_a].flatten(1, 2)
         for j in range(0, b.shape[0], step):
@@ -190,11 +191,11 @@ def _by_grams(a: Outer, b: Outer, reduce: Reduce) -> Tensor:
     return found
 
 
-def _by_slices(a: Outer, b: Outer, reduce: Reduce) -> Tensor:
+def _by_slices(a: Outer, b: Outer, reduce: Reduce, max_bytes: int) -> Tensor:
     """Rows written out for some output features at a time."""
     features, width = a.outputs.shape[4], a.width
     bytes_each = max(math.prod(f.shape) for f in (a, b)) * width * a.outputs.element_size()
-    step = max(1, _WORK // bytes_each)
+    step = max(1, max_bytes // bytes_each)
     total: Tensor | None = None
     for start in range(0, features, step):
         rows = [

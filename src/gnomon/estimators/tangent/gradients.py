@@ -45,6 +45,8 @@ class Gradients:
         self._chosen = chosen
         self._max_bytes = max_bytes
         self._parameters = {n: p for n, p in subject.module.named_parameters() if p.requires_grad}
+        if not self._parameters:
+            raise GnomonError(f"{subject.name} has no trainable parameters", mend="set requires_grad on some")
         self._directions = directions
         self.examples, self.slots = len(chosen.places), chosen.slots
         self.outputs = chosen.classes if directions is None else len(directions)
@@ -171,7 +173,7 @@ class Gradients:
         cotangents = torch.einsum("st,oc->sotc", every, weights).flatten(0, 1)
         grads = torch.autograd.grad(scores, others, cotangents, is_grads_batched=True, allow_unused=True)
         rows = [
-            (p.new_zeros(len(cotangents), p.numel()) if g is None else g.flatten(1))
+            p.new_zeros(len(cotangents), p.numel()) if g is None else g.reshape(len(cotangents), -1)
             for p, g in zip(others, grads, strict=True)
         ]
         return torch.cat(rows, dim=1).reshape(self.slots, len(weights), -1)

@@ -15,6 +15,7 @@ from torch import Tensor
 from gnomon.errors import GnomonError
 from gnomon.estimators.tangent.factors import Factor, Reduce, contract
 from gnomon.estimators.tangent.gradients import Gradients
+from gnomon.estimators.tangent.jackknife import Floats
 from gnomon.estimators.tangent.predictions import Chosen, choose, running
 from gnomon.subjects import Data, Subject
 
@@ -22,9 +23,7 @@ DEFAULT_BYTES = 512 * 2**20
 _CACHED = 2**18  # numbers
 
 
-def tangent_kernel(
-    subject: Subject, data: Data, *, reduce: Reduce = "full", max_bytes: int = DEFAULT_BYTES
-) -> NDArray[np.float64]:
+def tangent_kernel(subject: Subject, data: Data, *, reduce: Reduce = "full", max_bytes: int = DEFAULT_BYTES) -> Floats:
     r"""The empirical neural tangent kernel.
 
     :math:`K_{ic,jd} = \langle \nabla_\theta f_{ic}, \nabla_\theta f_{jd} \rangle`, where f are the scores of every
@@ -74,7 +73,7 @@ def kernel_of(
     directions: Tensor | None = None,
     precise: bool = False,
     max_bytes: int = DEFAULT_BYTES,
-) -> NDArray[np.float64]:
+) -> Floats:
     """As `tangent_kernel`, of the chosen predictions and of the scores along ``directions`` ``(outputs, classes)``.
 
     ``precise`` takes products in double precision, so that only the gradients themselves are rounded. To be called
@@ -86,7 +85,7 @@ def kernel_of(
     present = chosen.present.reshape(-1)
     if reduce == "full":
         kept = np.repeat(present, gradients.outputs)
-        whole: NDArray[np.float64] = kernel[0]
+        whole: Floats = kernel[0]
         return whole if kept.all() else whole[np.ix_(kept, kept)]
     kernel = kernel[:, present][:, :, present] if not present.all() else kernel
     return kernel if reduce == "class" else kernel[0] / gradients.outputs
@@ -108,12 +107,13 @@ class _Kernel:
         self._gradients = gradients
         self._reduce = reduce
         self._precise = precise
-        self._held = max_bytes // 2
+        self._held = max_bytes * 3 // 8
+        self._work = max_bytes // 16
         n, outputs = gradients.examples * gradients.slots, gradients.outputs
         groups, rows = {"full": (1, n * outputs), "class": (outputs, n), "trace": (1, n)}[reduce]
         self._kernel = np.zeros((groups, rows, rows))
 
-    def computed(self) -> NDArray[np.float64]:
+    def computed(self) -> Floats:
         """The kernel, ``(groups, rows, rows)``, with rows of absent predictions zero."""
         g = self._gradients
         if self._reduce == "full":
@@ -160,21 +160,31 @@ class _Kernel:
         return _Unit(unit.examples, unit.outputs, factors)
 
     def _contract(self, a: _Unit, b: _Unit) -> None:
-        for part in _parts(a, b):
+        for part in self._parts(a, b):
             rest = slice(part.start, None) if a is b else slice(None)  # the kernel is symmetric
             total: Tensor | None = None
             for name, factor in a.factors.items():
-                found = contract(factor.part(part), b.factors[name].part(rest), self._reduce)
+                found = contract(factor.part(part), b.factors[name].part(rest), self._reduce, self._work)
                 total = found.double() if total is None else total.add_(found)
             assert total is not None
-            self._add(total.cpu().numpy(), self._rows(a, part), self._rows(b, rest), a.outputs)
+            rows, columns = self._rows(a, part), self._rows(b, rest)
+            self._add(total.cpu().numpy(), rows, columns, a.outputs, len(rows) if a is b else 0)
 
     def _add(
-        self, block: NDArray[np.float64], rows: NDArray[np.int64], columns: NDArray[np.int64], outputs: range
+        self, block: Floats, rows: NDArray[np.int64], columns: NDArray[np.int64], outputs: range, shared: int
     ) -> None:
+        """Add to a block and to its mirror image; the first ``shared`` columns are the rows themselves."""
         groups = np.array(outputs) if self._reduce == "class" else np.zeros(1, dtype=np.int64)
-        self._kernel[np.ix_(groups, rows, columns)] = block
-        self._kernel[np.ix_(groups, columns, rows)] = block.transpose(0, 2, 1)
+        self._kernel[np.ix_(groups, rows, columns)] += block
+        self._kernel[np.ix_(groups, columns[shared:], rows)] += block[:, :, shared:].transpose(0, 2, 1)
+
+    def _parts(self, a: _Unit, b: _Unit) -> list[slice]:
+        """The examples of ``a`` in parts whose products with ``b`` fit into a processor's cache."""
+        if not all(f.splits for f in a.factors.values()):
+            return [slice(0, None)]
+        rows_a, rows_b = (math.prod(next(iter(u.factors.values())).shape) for u in (a, b))
+        step = max(1, min(_CACHED, self._work // 8) // (rows_a // len(a.examples) * rows_b))
+        return [slice(start, start + step) for start in range(0, len(a.examples), step)]
 
     def _rows(self, unit: _Unit, part: slice) -> NDArray[np.int64]:
         g = self._gradients
@@ -182,13 +192,3 @@ class _Kernel:
         if self._reduce != "full":
             return rows
         return np.asarray((rows[:, None] * g.outputs + np.array(unit.outputs)).reshape(-1))
-
-
-def _parts(a: _Unit, b: _Unit) -> list[slice]:
-    """The examples of ``a`` in parts whose products with ``b`` fit into a processor's cache."""
-    if not all(f.splits for f in a.factors.values()):
-        return [slice(0, None)]
-    rows_a, rows_b = (max(1, math.prod(next(iter(u.factors.values())).shape)) for u in (a, b))
-    each = rows_a // len(a.examples)
-    step = max(1, _CACHED // (each * rows_b))
-    return [slice(start, start + step) for start in range(0, len(a.examples), step)]

@@ -69,6 +69,8 @@ def choose(subject: Subject, data: Data, *, each: int | None = None, rng: Rng | 
             predictions = scored(subject, batch)
             if not bool(torch.isfinite(predictions.scores).all()):
                 raise GnomonError("a score is NaN or infinite", mend="check the weights, the data or the precision")
+            if classes not in (0, predictions.scores.shape[1]):
+                raise GnomonError(f"outputs of {subject.name} differ in length", mend="give the subject a loss")
             classes = predictions.scores.shape[1]
             rows = predictions.rows.cpu().numpy()
             for row, example in enumerate(batch.examples.tolist()):

@@ -31,7 +31,7 @@ def linear_regression(rng: Rng, *, features: int = 10, copies: int = 1) -> Known
     module.weight.data = torch.from_numpy(weights[None].astype(np.float32))
     tau = _EXAMPLES / np.log(_EXAMPLES)
     curvatures = tau * np.linalg.eigvalsh(2 * x.T @ x / _EXAMPLES)
-    localisation = 1 / np.mean(np.square(weights))
+    localisation = np.sqrt(len(weights)) / np.mean(np.square(weights))
     truth = 0.5 * np.sum(curvatures / (curvatures + localisation))
     return Subject(module, loss=SquaredError()), ArrayData(x, y[:, None]), float(truth)
 

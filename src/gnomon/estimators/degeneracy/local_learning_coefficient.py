@@ -27,8 +27,8 @@ LOCAL_LEARNING_COEFFICIENT = Quantity(
     ),
     convention=(
         "L_n is the mean loss of the n predictions at hand, in evaluation mode; the weights of all trainable "
-        "parameters are w. The inverse temperature is nβ = n / log n and the localisation γ is 1 over the mean square "
-        "of the weights, unless chosen otherwise: both are part of the definition, and so are the examples. At a "
+        "parameters are w. The inverse temperature is nβ = n / log n and the localisation γ is √d over the mean square "
+        "of the d weights, unless chosen otherwise: both are part of the definition, and so are the examples. At a "
         "critical point the slope of L_n is zero and this is the definition of Lau et al.; elsewhere it is taken off, "
         "so that what is read is the shape of the loss and not how far training has yet to go."
     ),
@@ -69,7 +69,7 @@ class LocalLearningCoefficient(Estimator):
     chains : at least 2.
     steps, burn_in : gradients that each chain spends on recording, and beforehand.
     n_beta : nβ; default n / log n.
-    localisation : γ; default 1 over the mean square of the weights (1 if they are all zero).
+    localisation : γ; default √d over the mean square of the d weights (1 if they are all zero).
     step_size : ε, the square of the time step (the ε of stochastic gradient Langevin dynamics); default: chosen.
     batch_size : examples a step; default: all those used at every step.
     positions : positions (tokens; examples of an array) of the examples used, when ``batch_size`` is not given.

@@ -172,6 +172,7 @@ class IrrepSpectrum(Estimator):
         return (
             KnownAnswer(name="planted frequencies", quantity="irrep_power", make=known.planted_frequencies),
             KnownAnswer(name="S₄ composition", quantity="irrep_power", make=known.composition_s4, site="first:weight"),
+            KnownAnswer(name="D₅ composition", quantity="irrep_power", make=known.composition_d5, site="first:weight"),
             KnownAnswer(
                 name="S₃ composition",
                 quantity="leading_irrep_share",

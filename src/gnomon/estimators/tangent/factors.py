@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 Reduce = Literal["full", "class", "trace"]
+_SPLIT = 4  # parts of a symmetric product
 
 
 class Factor(abc.ABC):
@@ -56,7 +57,7 @@ class Dense(Factor):
 
     def part(self, examples: slice) -> Dense:
         """See `Factor.part`."""
-        return Dense(self.rows[examples])
+        return self if examples == slice(0, None) else Dense(self.rows[examples])
 
     def double(self) -> Dense:
         """See `Factor.double`."""
@@ -94,6 +95,8 @@ class Outer(Factor):
 
     def part(self, examples: slice) -> Outer:
         """See `Factor.part`."""
+        if examples == slice(0, None):
+            return self
         return Outer(self.inputs[examples], self.outputs[examples], self.vocabulary)
 
     def double(self) -> Outer:
@@ -142,11 +145,11 @@ def contract(a: Factor, b: Factor, reduce: Reduce, max_bytes: int) -> Tensor:
     if isinstance(a, Outer) and isinstance(b, Outer):
         if a.positions == b.positions == 1:
             return _by_single_vectors(a, b, reduce)
-        if _gram_is_cheaper(a, b, reduce):
-            return _by_grams(a, b, reduce, max_bytes)
+        if _pairs_are_cheaper(a, b, reduce):
+            return _by_pairs(a, b, reduce, max_bytes)
         return _by_slices(a, b, reduce, max_bytes)
-    left, right = _arranged(a.dense(), reduce), _arranged(b.dense(), reduce)
-    return left @ right.transpose(1, 2)
+    left = _arranged(a.dense(), reduce)
+    return _products(left, left if a is b else _arranged(b.dense(), reduce))
 
 
 def _arranged(rows: Tensor, reduce: Reduce) -> Tensor:
@@ -168,52 +171,70 @@ def _by_single_vectors(a: Outer, b: Outer, reduce: Reduce) -> Tensor:
     return products
 
 
-def _by_grams(a: Outer, b: Outer, reduce: Reduce, max_bytes: int) -> Tensor:
-    """Σ over pairs of positions of the products of inner products."""
+def _by_pairs(a: Outer, b: Outer, reduce: Reduce, max_bytes: int) -> Tensor:
+    r"""For a pair of examples, :math:`\langle G, (A A'^\top) G' \rangle`: one side is carried over by the positions."""
     left, right = _arranged(a.outputs, reduce), _arranged(b.outputs, reduce)  # (groups, rows, positions, features)
-    groups, rows = left.shape[:2]
-    found = left.new_empty(groups, rows, right.shape[1])
-    each_a, each_b = rows // a.shape[0], right.shape[1] // b.shape[0]
+    groups, rows, places, features = left.shape
+    count, each_a, each_b = b.shape[0], rows // a.shape[0], right.shape[1] // b.shape[0]
+    # (groups, examples, positions, rows · features)
+    carried = right.reshape(groups, count, each_b, b.positions, features).transpose(2, 3).flatten(3)
     inner = a.inner(b)
-    bytes_each = groups * each_a * each_b * a.positions * b.positions * left.element_size()
-    step = max(1, min(b.shape[0], max_bytes // bytes_each))
+    found = left.new_zeros(groups, rows, right.shape[1])
+    step = max(1, min(count, max_bytes // (2 * groups * each_b * places * features * left.element_size())))
     for i in range(a.shape[0]):
-        mine = left[:, i * each_a : (i + 1) * each_a].flatten(1, 2)
-        for j in range(0, b.shape[0], step):
-            last = min(j + step, b.shape[0])
-            theirs = right[:, j * each_b : last * each_b].flatten(1, 2)
-            products = (mine @ theirs.transpose(1, 2)).reshape(
-                groups, each_a, a.positions, last - j, each_b, b.positions
-            )
-            found[:, i * each_a : (i + 1) * each_a, j * each_b : last * each_b] = torch.einsum(
-                "zrpjsq,pjq->zrjs", products, inner[i, :, j:last]
-            ).flatten(2)
-    return found
+        mine = left[:, i * each_a : (i + 1) * each_a].flatten(2)
+        for j in range(i if a is b else 0, count, step):
+            last = min(j + step, count)
+            theirs = inner[i, :, j:last].transpose(0, 1) @ carried[:, j:last]
+            theirs = theirs.reshape(groups, last - j, places, each_b, features).transpose(2, 3).flatten(1, 2).flatten(2)
+            found[:, i * each_a : (i + 1) * each_a, j * each_b : last * each_b] = mine @ theirs.transpose(1, 2)
+    return _mirrored(found, each_a) if a is b else found
 
 
 def _by_slices(a: Outer, b: Outer, reduce: Reduce, max_bytes: int) -> Tensor:
     """Rows written out for some output features at a time."""
-    features, width = a.outputs.shape[4], a.width
-    bytes_each = max(math.prod(f.shape) for f in (a, b)) * width * a.outputs.element_size()
+    features = a.outputs.shape[4]
+    bytes_each = max(math.prod(f.shape) for f in (a, b)) * a.width * a.outputs.element_size()
     step = max(1, max_bytes // bytes_each)
     total: Tensor | None = None
     for start in range(0, features, step):
-        rows = [
-            _arranged(Outer(f.inputs, f.outputs[..., start : start + step], f.vocabulary).dense(), reduce)
-            for f in (a, b)
-        ]
-        found = rows[0] @ rows[1].transpose(1, 2)
-        total = found if total is None else total + found
+
+        def written(factor: Outer, start: int = start) -> Tensor:
+            part = Outer(factor.inputs, factor.outputs[..., start : start + step], factor.vocabulary)
+            return _arranged(part.dense(), reduce)
+
+        left = written(a)
+        found = _products(left, left if a is b else written(b))
+        total = found if total is None else total.add_(found)
     assert total is not None
     return total
 
 
-def _gram_is_cheaper(a: Outer, b: Outer, reduce: Reduce) -> bool:
+def _products(left: Tensor, right: Tensor) -> Tensor:
+    """``left @ right.T`` for each group, of which half is enough where they are the same."""
+    if left is not right:
+        return left @ right.transpose(1, 2)
+    rows = left.shape[1]
+    step = max(1, -(-rows // _SPLIT))
+    found = left.new_empty(len(left), rows, rows)
+    for start in range(0, rows, step):
+        found[:, start : start + step, start:] = left[:, start : start + step] @ left[:, start:].transpose(1, 2)
+    return _mirrored(found, step)
+
+
+def _mirrored(upper: Tensor, step: int) -> Tensor:
+    """A symmetric matrix a group, from its blocks of ``step`` rows on and above the diagonal."""
+    for start in range(step, upper.shape[1], step):
+        upper[:, start : start + step, :start] = upper[:, :start, start : start + step].transpose(1, 2)
+    return upper
+
+
+def _pairs_are_cheaper(a: Outer, b: Outer, reduce: Reduce) -> bool:
     features = a.outputs.shape[4]
     rows_a, rows_b = math.prod(a.shape), math.prod(b.shape)
     pairs = rows_a * rows_b // (1 if reduce == "full" else a.shape[2])
-    by_grams = pairs * a.positions * b.positions * features
+    by_pairs = (pairs + a.shape[0] * rows_b * b.positions) * a.positions * features
     if a.vocabulary is None:
-        by_grams += a.shape[0] * b.shape[0] * a.positions * b.positions * a.width
+        by_pairs += a.shape[0] * b.shape[0] * a.positions * b.positions * a.width
     by_slices = (rows_a * a.positions + rows_b * b.positions) * features * a.width + pairs * features * a.width
-    return by_grams < by_slices
+    return by_pairs < by_slices

@@ -320,6 +320,7 @@ class ContextEntropy(Estimator):
         return (
             KnownAnswer(name="Markov chain of order 3", quantity=ENTROPY.name, make=known.chain_context_entropy),
             KnownAnswer(name="chain with a begin token", quantity=ENTROPY.name, make=known.begun_chain_context_entropy),
+            KnownAnswer(name="tosses of a coin", quantity=NGRAM_ENTROPY.name, make=known.coin_ngrams, seeds=(10, 100)),
             KnownAnswer(name="Markov chain against n-grams", quantity=BEYOND_NGRAMS.name, make=known.chain_beyond),
             KnownAnswer(
                 name="uninformed network",

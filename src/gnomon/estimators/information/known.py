@@ -184,6 +184,12 @@ def chain_beyond(rng: Rng) -> Known:
     return chain.subject(), TokenData(list(chain.sample(rng, 150, 40))), 2.0
 
 
+def coin_ngrams(rng: Rng) -> Known:
+    """Tosses of one coin: with text enough, n-grams of every length come to its entropy."""
+    coin = MarkovChain(np.tile([0.7, 0.3], (2, 1)))
+    return coin.subject(), TokenData(list(coin.sample(rng, 300, 40))), np.full(6, coin.entropy(0))
+
+
 def uninformed_beyond(rng: Rng) -> Known:
     """A network that says the same of every token is never better than the tokens' frequencies."""
     chain = MarkovChain.drawn(rng)

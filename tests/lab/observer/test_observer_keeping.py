@@ -175,6 +175,25 @@ def test_measurements_go_to_the_store_as_they_come(tmp_path: Path) -> None:
         assert {m.labels["step"] for m in store.measurements()} == {"0", "1"}
 
 
+def test_what_took_long_is_stored_before_the_observation_ends(clock: Clock, tmp_path: Path) -> None:
+    with Store.open(tmp_path) as store:
+        seen: list[int] = []
+
+        class Looking(Slow):
+            name = "zz_looking_in_test"
+
+            def measure(self, *args: object, **how: object) -> list[Measurement]:  # type: ignore[override]
+                seen.append(len(store.measurements()))
+                return []
+
+        instruments = [Quick(clock, 0.5), Slow(clock, 2.0), Looking(clock, 0.0)]
+        Observer(instruments, schedule=[0], store=store, overhead=None, clock=clock)(0, subject())
+        assert seen == [2]
+        Observer([Quick(clock, 0.25), Looking(clock, 0.0)], schedule=[0], store=store, clock=clock)(0, subject())
+        assert seen == [2, 2]
+        assert len(store.measurements()) == 3
+
+
 class Interrupting(Slow):
     """Is interrupted."""
 

@@ -189,6 +189,9 @@ def test_an_estimator_that_breaks_its_promises_does_not_change_the_course() -> N
     broken = [m for m in observer.measurements if m.estimator == "vandal_in_test"]
     assert {(m.status, m.reason) for m in broken} == {("failed", "RuntimeError: it broke")}
     assert any(m.status == "ok" for m in observer.measurements)
+    unpriced = watching([Vandal(), "frobenius_norm"])
+    assert same(train(None), train(unpriced))
+    assert {m.reason for m in unpriced.measurements if m.status == "failed"} == {"RuntimeError: no price"}
 
 
 def test_ctrl_c_ends_the_loop_with_what_is_finished_and_the_network_as_it_was() -> None:

@@ -28,6 +28,7 @@ from gnomon.measurement import Measurement, Status
 from gnomon.subjects import Data, Subject
 
 STEP, SPLIT, EVENT = "step", "split", "event"
+_LONG = 1.0  # seconds of work that are handed to the store at once, and not at the end of the observation
 _LOG = logging.getLogger("gnomon.observer")
 
 
@@ -127,6 +128,7 @@ class Observer:
         self._started: float | None = None
         self._latest: int | None = None
         self._observed: list[int] = []
+        self._handed_over = 0
         # torch imports this at the first optimiser step or traced operation, seconds that are not for observing
         importlib.import_module("torch._dynamo")
         self.measurements: list[Measurement] = []
@@ -261,12 +263,17 @@ class Observer:
                 self._measure_all(subject, chosen, labels, learning_rate)
         finally:
             self._observed.append(step)
+            self._keep(subject.name)
             new = self.measurements[before:]
-            if self._keeper is not None:
-                self._keeper.add(new, subject.name)
             if subject.device.type == "cuda":
                 torch.cuda.synchronize(subject.device)
             self._governor.paid(_shared_out(new, [i.name for i in chosen], self._clock() - started))
+
+    def _keep(self, subject: str) -> None:
+        """Hand over to the store what it was not given yet."""
+        if self._keeper is not None:
+            self._keeper.add(self.measurements[self._handed_over :], subject)
+            self._handed_over = len(self.measurements)
 
     def _measure_all(
         self, subject: Subject, chosen: Sequence[Instrument], labels: Mapping[str, str], learning_rate: float | None
@@ -286,15 +293,16 @@ class Observer:
         labels: Mapping[str, str],
         learning_rate: float | None,
     ) -> None:
-        sink = _Labelling(self.measurements, self._instruments, labels)
+        sink = _Labelling(self.measurements, self._instruments, labels, lambda: self._keep(subject.name))
         made, broken = _made(chosen, learning_rate)
         how: dict[str, Any] = {"sites": self._sites, "budget": self._budget, "seed": self._seed}
         try:
             left_out = measure(subject, made, data=data, **how, sink=sink).left_out if made else ()
-        except GnomonError as error:
-            if not self._observed:
+        except Exception as error:
+            if isinstance(error, GnomonError) and not self._observed:
                 raise  # a mistake in how the observer was set up, seen at its first observation
-            broken |= {e.name: str(error) for e in made if e.name not in sink.heard}
+            reason = str(error) if isinstance(error, GnomonError) else f"{type(error).__name__}: {error}"
+            broken |= {e.name: reason for e in made if e.name not in sink.heard}
         else:
             for one in left_out:
                 sink.add(self._none(one.estimator, one.reason, "insufficient"))
@@ -319,9 +327,16 @@ def _made(chosen: Sequence[Instrument], learning_rate: float | None) -> tuple[li
 
 
 class _Labelling:
-    """A sink that labels what it is given and keeps what is wanted."""
+    """A sink that labels what it is given and keeps what is wanted; ``keep`` is called once that has taken long."""
 
-    def __init__(self, kept: list[Measurement], wanted: Mapping[str, Instrument], labels: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        kept: list[Measurement],
+        wanted: Mapping[str, Instrument],
+        labels: Mapping[str, str],
+        keep: Callable[[], None],
+    ) -> None:
+        self._keep = keep
         self.heard: set[str] = set()
         self._kept = kept
         self._wanted = wanted
@@ -329,11 +344,15 @@ class _Labelling:
 
     def add(self, measurements: Iterable[Measurement]) -> None:
         """Keep ``measurements``."""
+        seconds = 0.0
         for m in measurements:
+            seconds += m.cost.seconds
             self.heard.add(m.estimator)
             instrument = self._wanted.get(m.estimator)
             if instrument is None or instrument.keeps(m.quantity):
                 self._kept.append(replace(m, labels={**m.labels, **self._labels}))
+        if seconds > _LONG:
+            self._keep()
 
 
 def _shared_out(measurements: Sequence[Measurement], names: Sequence[str], seconds: float) -> dict[str, float]:

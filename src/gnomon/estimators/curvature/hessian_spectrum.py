@@ -95,8 +95,9 @@ class HessianSpectrum(CurvatureEstimator):
     tridiagonal. What another draw of examples would change is *not* in the interval; its first-order standard error
     :math:`\widehat{\mathrm{se}}(u^\top H_c u)` over clusters is among the diagnostics as ``data_stderr``.
 
-    Cost: ``steps`` passes of ``probes`` Hessian products over the examples used (a product costs about six forward
-    passes), and one more for ``data_stderr``; memory 8 · steps · probes · d bytes.
+    Cost: ``steps`` · ``probes`` Hessian products over the examples used, each about four forward passes; a forward and
+    a backward pass beside, once where the memory limit lets the graph be kept and at every step where it does not; and
+    one more product for ``data_stderr``. Memory 8 · steps · probes · d bytes.
 
     Parameters
     ----------
@@ -126,7 +127,7 @@ class HessianSpectrum(CurvatureEstimator):
     operator = HessianOperator
 
     def __init__(
-        self, *, probes: int = 1, steps: int = 16, positions: int = 2048, learning_rate: float | None = None
+        self, *, probes: int = 1, steps: int = 16, positions: int = 1024, learning_rate: float | None = None
     ) -> None:
         if probes < 1 or steps < 2:
             raise GnomonError(f"no spectrum from {probes} probes and {steps} steps", mend="use probes ≥ 1, steps ≥ 2")

@@ -28,11 +28,11 @@ import torch
 from torch import Tensor, nn
 
 ROUNDS = 3
-REPEATS = 3
+REPEATS = 2
 WANTED, CLOSE = 1.5, 1e-3
 POINTS, KAPPA, MARGIN = 1024, 3.0, 0.05
 NETWORKS = ("MLP", "transformer")
-EXAMPLES = {"MLP": 1024, "transformer": 16}
+EXAMPLES = {"MLP": 1024, "transformer": 8}
 BATCH = {"MLP": 512, "transformer": 8}
 
 

@@ -185,10 +185,12 @@ def test_recurrent_network_takes_the_way_of_jacobians() -> None:
     assert _others(subject, data) == [f"network.gru.{w}_l0" for w in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")]
 
 
-@pytest.mark.parametrize("examples", [1, 2, 6])
+@pytest.mark.parametrize("examples", [1, 2, 3, 6])
 def test_as_many_positions_as_examples(examples: int) -> None:
     """Where both axes have the same length, they must not be taken for one another."""
-    _check(Subject(Double(NativeTransformer(batch_first=True))), _tokens(examples))
+    subject, data = Subject(Double(NativeTransformer(batch_first=True))), _tokens(examples, length=3)
+    _check(subject, data)
+    assert _others(subject, data) == []
 
 
 def test_frozen_parameters_do_not_count() -> None:

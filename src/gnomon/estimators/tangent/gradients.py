@@ -199,9 +199,10 @@ class Gradients:
                 self._layouts = tuple(call.layout for call in recording.calls)
                 self._choose_forms(recording.calls)
                 return
-            folded = {p.parameter for call in recording.calls if call.layout == "folded" for p in call.pieces}
-            self.structured -= wrong - folded
-            self._transposed |= wrong & folded
+            again = {p.parameter for call in recording.calls if call.ambiguous for p in call.pieces}
+            again -= self._transposed
+            self.structured -= wrong - again
+            self._transposed |= wrong & again
 
     def _disagreeing(self, calls: Sequence[Call], scores: Tensor) -> set[str]:
         """Parameters whose gradients from their layers are not those of automatic differentiation."""

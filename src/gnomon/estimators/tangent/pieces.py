@@ -25,13 +25,16 @@ def examples_first(tensor: Tensor, layout: Layout, batch: int) -> Tensor:
     return tensor.transpose(0, 1) if layout == "second" else tensor
 
 
-def guess_layout(shape: torch.Size, batch: int) -> Layout | None:
-    """Where the examples are likely to be; ``None`` if nowhere."""
+def guesses(shape: torch.Size, batch: int) -> list[Layout]:
+    """Where the examples may be, the likeliest first."""
+    found: list[Layout] = []
     if len(shape) > 0 and shape[0] == batch:
-        return "first"
+        found.append("first")
     if len(shape) > 2 and shape[1] == batch:
-        return "second"
-    return "folded" if len(shape) > 1 and shape[0] > batch and shape[0] % batch == 0 else None
+        found.append("second")
+    if len(shape) > 1 and shape[0] > batch and shape[0] % batch == 0:
+        found += ["folded", "second_folded"]
+    return found
 
 
 class Piece(abc.ABC):

@@ -22,7 +22,7 @@ from gnomon.estimators.tangent.pieces import (
     Product,
     aligned,
     examples_first,
-    guess_layout,
+    guesses,
 )
 
 
@@ -33,6 +33,7 @@ class Call:
     edge: GradientEdge
     layout: Layout
     pieces: tuple[Piece, ...]
+    ambiguous: bool
 
 
 class Recording(TorchFunctionMode):
@@ -45,7 +46,7 @@ class Recording(TorchFunctionMode):
     names : name of each watched parameter, by its ``id``.
     batch : number of examples in the pass.
     layouts : layout of each call in turn, as an earlier recording found them; ``None`` to guess.
-    transposed : parameters of layers that have positions before examples where both share an axis, when guessing.
+    transposed : parameters of layers for which the second guess is to be taken, where there is one.
 
     Attributes
     ----------
@@ -104,12 +105,14 @@ class Recording(TorchFunctionMode):
             kept = piece.inputs if isinstance(piece, Product) else getattr(piece, "factor", None)
             if kept is not None:
                 self._kept.append((kept, kept._version, piece.parameter))
-        self.calls.append(Call(get_gradient_edge(result), layout, tuple(pieces)))
+        ambiguous = self._layouts is None and len(guesses(result.shape, self._batch)) > 1
+        self.calls.append(Call(get_gradient_edge(result), layout, tuple(pieces), ambiguous))
 
     def _layout(self, result: Tensor, entering: Sequence[str]) -> Layout | None:
         if self._layouts is None:
-            guess = guess_layout(result.shape, self._batch)
-            return "second_folded" if guess == "folded" and self._transposed.intersection(entering) else guess
+            found = guesses(result.shape, self._batch)
+            second = len(found) > 1 and bool(self._transposed.intersection(entering))
+            return found[second] if found else None
         at = len(self.calls)
         return self._layouts[at] if at < len(self._layouts) else None
 

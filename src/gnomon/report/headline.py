@@ -51,6 +51,7 @@ def cards(examination: Examination, marks: Marks) -> list[Card]:
         lambda: _turn(found, marks, order),
         lambda: _matrices(examination, marks),
         lambda: _along("agop_effective_dimension", found, marks, order),
+        lambda: _whole("hessian_top_eigenvalue", found, marks, None),
     )
     made = [card for make in makers if (card := make()) is not None]
     for quantity, readings in found.items():

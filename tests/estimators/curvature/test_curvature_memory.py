@@ -8,13 +8,20 @@ import torch
 from torch import Tensor, nn
 
 from gnomon.errors import GnomonError
+from gnomon.estimators import Budget
 from gnomon.estimators.curvature import (
+    Criticality,
     CurvatureOperator,
     EmpiricalFisherOperator,
     GaussNewtonOperator,
+    GaussNewtonTrace,
     HessianOperator,
+    HessianSpectrum,
+    HessianTrace,
 )
+from gnomon.estimators.curvature.estimating import CurvatureEstimator
 from gnomon.estimators.curvature.footprint import Footprint
+from gnomon.randomness import Rng
 from gnomon.subjects import ArrayData, CrossEntropy, NextToken, SquaredError, Subject, TokenData
 from gnomon.subjects.memory import PeakMemory
 from subjects.tiny_networks import network
@@ -41,6 +48,17 @@ def peak(operator: CurvatureOperator, products: int = 1) -> int:
         for _ in range(products):
             operator.matmat(vectors)
     return memory.peak - 2 * 8 * operator.dimension
+
+
+class Wide(nn.Module):
+    """Few parameters, and much to remember of each example."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(4))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return (x * self.weight).repeat(1, 200_000).tanh().sum(dim=1, keepdim=True)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -142,6 +160,45 @@ def test_noise_is_the_same_whether_kept_or_not() -> None:
         first, second = hessian.matvec(torch.ones(4)), hessian.matvec(torch.ones(4))
         assert len(hessian._groups[0].kept) == 2
     assert torch.equal(first, second)
+
+
+@pytest.mark.parametrize("kind", [HessianSpectrum, HessianTrace, GaussNewtonTrace, Criticality])
+def test_the_price_knows_what_is_kept(kind: type[CurvatureEstimator]) -> None:
+    subject, data = language_model()
+    data = TokenData(data.sequences * 4)
+    counted: list[int] = []
+    estimator = kind()
+    needed = HessianOperator(subject, data)._footprint.peak(1)
+    ample, tight = Budget(), Budget(bytes=max(int(1.2 * needed), estimator._bytes(subject)))
+    prices = [estimator.cost(subject, data, (), budget) for budget in (ample, tight)]
+    subject.module.register_forward_pre_hook(
+        lambda _, args, kwargs: counted.append(len(kwargs["input_ids"])), with_kwargs=True
+    )
+    for budget, price in zip((ample, tight), prices, strict=True):
+        counted.clear()
+        found = estimator.measure(subject, data, sites=(), budget=budget, rng=Rng(0))
+        assert all("memory" not in m.reason and "MiB" not in m.reason for m in found)
+        assert 0.6 * price.forward_passes - 6 <= sum(counted) <= 1.2 * price.forward_passes + 6
+        assert price.peak_bytes <= 2 * budget.bytes
+    assert prices[0].forward_passes < prices[1].forward_passes
+
+
+@pytest.mark.parametrize("kind", [HessianSpectrum, HessianTrace, GaussNewtonTrace, Criticality])
+def test_what_does_not_fit_into_memory_is_declined_and_costs_next_to_nothing(kind: type[CurvatureEstimator]) -> None:
+    subject, data = language_model()
+    vectors = kind()._bytes(subject)
+    for limit, reason in ((vectors - 1, "its vectors need"), (100_000, "MiB")):
+        budget = Budget(bytes=limit)
+        found = kind().measure(subject, data, sites=(), budget=budget, rng=Rng(0))
+        assert all(m.status == "insufficient" and reason in m.reason for m in found)
+        assert found[0].suffices == {"bytes": vectors}
+        assert kind().cost(subject, data, (), budget).forward_passes == 0
+    wide = Subject(Wide(), loss=SquaredError())
+    points = ArrayData(torch.randn(40, 4), torch.zeros(40, 1))
+    budget = Budget(bytes=2**20)
+    found = kind().measure(wide, points, sites=(), budget=budget, rng=Rng(0))
+    assert all(m.status == "insufficient" and "more than the limit of 1 MiB" in m.reason for m in found)
+    assert kind().cost(wide, points, (), budget).forward_passes <= 3
 
 
 def test_a_footprint_is_affine_where_it_can_be_and_cautious_where_not() -> None:

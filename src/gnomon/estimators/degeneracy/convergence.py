@@ -8,6 +8,8 @@ from scipy.stats import norm, rankdata
 
 Draws = NDArray[np.float64]
 
+_ROUNDING = 1e-12
+
 
 def split_r_hat(draws: Draws) -> float:
     r"""Rank-normalised split :math:`\hat R` of ``(draws, chains)``, the larger of the bulk's and the folded one's.
@@ -71,6 +73,8 @@ def _r_hat(x: Draws) -> float:
     n = len(x)
     within = float(x.var(axis=0, ddof=1).mean())
     between = float(n * x.mean(axis=0).var(ddof=1))
-    if within == 0:
-        return 1.0 if between == 0 else float("inf")
+    if within == 0 == between:
+        return 1.0
+    if within <= _ROUNDING * between:
+        return float("inf")
     return float(np.sqrt(((n - 1) / n * within + between / n) / within))

@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from gnomon.errors import GnomonError
 from gnomon.estimators import Budget, Estimator, KnownAnswer, register
 from gnomon.estimators.degeneracy import known
-from gnomon.estimators.degeneracy.langevin import TRIALS, Chains, Scheme
+from gnomon.estimators.degeneracy.langevin import TRIALS, Chains, Scheme, Trace
 from gnomon.estimators.degeneracy.potential import Potential
 from gnomon.estimators.degeneracy.reading import Reading, read
 from gnomon.measurement import Cost, Measurement, Quantity, Uncertainty
@@ -58,7 +59,7 @@ class LocalLearningCoefficient(Estimator):
     that do not reject: the whole of the correction for heating.
 
     *Insufficient* when chains run away or find lower loss than at w* (which is then no minimum), do not agree
-    (rank-normalised split R-hat above 1.1), still drift (second halves against first, beyond 4 standard errors) or hold
+    (rank-normalised split R-hat above 1.1), still drift (second halves against first, beyond 6 standard errors) or hold
     fewer than 40 effective samples. The estimate is then among the diagnostics.
 
     Cost: ``steps`` + ``burn_in`` gradients of each chain over the examples used, at most ``positions`` positions (or,
@@ -173,9 +174,7 @@ class LocalLearningCoefficient(Estimator):
         if len(np.unique(data.clusters)) < 2:
             reason = "from a single example no posterior's temperature can be told"
             return [
-                Measurement.insufficient(
-                    LOCAL_LEARNING_COEFFICIENT, reason, suffices={"examples": 2.0}, estimator=self.name
-                )
+                Measurement.insufficient(self.quantities[0], reason, suffices={"examples": 2.0}, estimator=self.name)
             ]
         potential = Potential(
             subject, data, rng, batch_size=self.batch_size, max_bytes=budget.bytes, keep_slope=self.keep_slope
@@ -192,10 +191,36 @@ class LocalLearningCoefficient(Estimator):
 
     def _read(self, potential: Potential, rng: Rng) -> Measurement:
         tau = self.n_beta or potential.predictions / float(np.log(potential.predictions))
+        trace, diagnostics = self._sample(potential, torch.full((self.chains,), tau, dtype=torch.float64), rng)
+        if not trace.finite:
+            return self._insufficient("the chains ran away to infinite loss", diagnostics)
+        reading = read(trace)
+        diagnostics |= described(reading)
+        systematic = abs(reading.heating)
+        if reading.unsettled:
+            return self._insufficient(reading.unsettled, diagnostics)
+        if reading.value + reading.half_width + systematic < 0:
+            reason = f"the chains found lower loss than at the parameters, by {-reading.value:.3g} in units of 1/nβ"
+            return self._insufficient(f"{reason}: these are no minimum", diagnostics)
+        uncertainty = Uncertainty.stderr(
+            reading.value,
+            reading.error,
+            covers={"chain"},
+            degrees_of_freedom=self.chains - 1,
+            effective_samples=reading.effective_samples,
+            systematic=systematic,
+            systematic_source="step size and noise of minibatches" if self.scheme != "adjusted" else "",
+        )
+        return Measurement.ok(
+            self.quantities[0], reading.value, uncertainty, estimator=self.name, diagnostics=diagnostics
+        )
+
+    def _sample(self, potential: Potential, taus: Tensor, rng: Rng) -> tuple[Trace, dict[str, Any]]:
+        """The record of settled chains at inverse temperatures ``taus``, and how it was made."""
         localisation = self.localisation or default_localisation(potential)
         chains = Chains(
             potential,
-            torch.full((self.chains,), tau, dtype=torch.float64),
+            taus,
             localisation,
             self.scheme,
             rng,
@@ -204,51 +229,23 @@ class LocalLearningCoefficient(Estimator):
         )
         settle(chains, self.burn_in, tune=self.step_size is None)
         trace = chains.run(self.steps)
-        diagnostics: dict[str, Any] = {
+        return trace, {
             "parameters": potential.dimension,
             "predictions": potential.predictions,
             "batch_examples": potential.batch_examples,
             "loss": potential.loss,
-            "n_beta": tau,
+            "n_beta": float(taus[0]),
             "localisation": localisation,
             "scheme": self.scheme,
-            "step_size": float(chains.steps.mean()),
-            "chains": self.chains,
+            "step_size": float(chains.steps[0]),
+            "chains": len(taus),
             "draws": len(trace.energy),
             "accepted": trace.accepted,
             "batched": potential.batched,
         }
-        if not trace.finite:
-            return self._insufficient(
-                "the chains ran away to infinite loss", diagnostics, step=diagnostics["step_size"]
-            )
-        reading = read(trace)
-        diagnostics |= described(reading)
-        if reading.unsettled:
-            return self._insufficient(reading.unsettled, diagnostics)
-        systematic = 0.0 if self.scheme == "adjusted" else abs(reading.heating)
-        if reading.value + reading.half_width + systematic < 0:
-            reason = f"the chains found lower loss than at the parameters, by {-reading.value:.3g} in units of 1/nβ"
-            return self._insufficient(f"{reason}: these are no minimum", diagnostics)
-        source = "" if self.scheme == "adjusted" else "step size and noise of minibatches: the whole of the correction"
-        uncertainty = Uncertainty.stderr(
-            reading.value,
-            reading.error,
-            covers={"chain"},
-            degrees_of_freedom=self.chains - 1,
-            effective_samples=reading.effective_samples,
-            systematic=systematic,
-            systematic_source=source,
-        )
-        return Measurement.ok(
-            LOCAL_LEARNING_COEFFICIENT, reading.value, uncertainty, estimator=self.name, diagnostics=diagnostics
-        )
 
-    def _insufficient(self, reason: str, diagnostics: dict[str, Any], *, step: float | None = None) -> Measurement:
-        suffices = {"step_size": step / 4} if step is not None else {}
-        return Measurement.insufficient(
-            LOCAL_LEARNING_COEFFICIENT, reason, suffices=suffices, estimator=self.name, diagnostics=diagnostics
-        )
+    def _insufficient(self, reason: str, diagnostics: dict[str, Any]) -> Measurement:
+        return Measurement.insufficient(self.quantities[0], reason, estimator=self.name, diagnostics=diagnostics)
 
     @classmethod
     def known_answers(cls) -> tuple[KnownAnswer, ...]:

@@ -13,7 +13,7 @@ from gnomon.estimators.degeneracy.langevin import Trace
 
 _MAX_R_HAT = 1.1
 _FEWEST_SAMPLES = 40.0
-_DRIFTING = 4.0  # standard errors, of the raw energy
+_DRIFTING = 6.0  # standard errors, of the raw energy
 _LEVEL = 0.95
 _BLOCKS = 8
 

@@ -1,0 +1,97 @@
+"""Closed forms of the learning coefficient against integrals done numerically and against each other."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+
+from gnomon.estimators.degeneracy.closed_forms import (
+    deep_linear,
+    normal_crossing,
+    reduced_rank,
+    regular,
+    two_layer_energy,
+)
+from gnomon.estimators.degeneracy.crossings import crossing_energy
+
+
+def aoyagi_watanabe(m: int, h: int, n: int, r: int) -> tuple[float, int]:
+    """The four cases as they are published (Neural Networks 18 (2005) 924)."""
+    if n + r <= m + h and m + r <= n + h and h + r <= m + n:
+        even = (m + h + n + r) % 2 == 0
+        found = (-((h + r) ** 2) - m**2 - n**2 + 2 * (h + r) * (m + n) + 2 * m * n + (0 if even else 1)) / 8
+        return found, 1 if even else 2
+    if m + h < n + r:
+        return (h * m - h * r + n * r) / 2, 1
+    if n + h < m + r:
+        return (h * n - h * r + m * r) / 2, 1
+    return m * n / 2, 1
+
+
+SIZES = list(itertools.product(range(1, 6), repeat=3))
+
+
+@pytest.mark.parametrize("sizes", SIZES)
+def test_derived_reduced_rank_is_the_published_one(sizes: tuple[int, int, int]) -> None:
+    m, h, n = sizes
+    for r in range(min(sizes)):
+        assert reduced_rank(m, h, n, r) == pytest.approx(aoyagi_watanabe(m, h, n, r))
+
+
+@pytest.mark.parametrize("sizes", SIZES)
+def test_a_linear_network_of_two_layers_is_reduced_rank_regression(sizes: tuple[int, int, int]) -> None:
+    for r in range(min(sizes)):
+        assert deep_linear(sizes, r) == pytest.approx(reduced_rank(*sizes, r))
+
+
+@pytest.mark.parametrize(("inputs", "outputs"), [(3, 3), (2, 2), (4, 1), (2, 5)])
+def test_reduced_rank_is_what_the_integral_tends_to(inputs: int, outputs: int) -> None:
+    found, multiplicity = reduced_rank(inputs, 2, outputs)
+    energies = [two_layer_energy(s, inputs, outputs) for s in (1e4, 1e8, 1e12)]
+    missing = found - np.array(energies)
+    assert (np.diff(missing) < 0).all()
+    # with a logarithm, (m − 1) / log s is still missing
+    logarithm = (multiplicity - 1) / np.log(1e12)
+    assert missing[-1] == pytest.approx(logarithm, abs=0.3 * logarithm + 1e-4)
+
+
+@pytest.mark.parametrize("widths", [(2, 4, 3, 1), (2, 2, 3, 1), (2, 2, 2, 1), (1, 1, 1, 1), (3, 4, 5, 6, 1), (5, 1)])
+def test_a_deep_network_of_one_output_is_a_product_of_chi_squares(widths: tuple[int, ...]) -> None:
+    # |A_1 … A_{L-1} a_L|² is a product of independent χ² with as many degrees of freedom as each width but the last
+    smallest = min(widths[:-1])
+    assert deep_linear(widths) == pytest.approx((smallest / 2, widths[:-1].count(smallest)))
+
+
+@pytest.mark.parametrize(("a", "b"), [(1, 1), (1, 2), (2, 2), (1, 3), (0, 2)])
+def test_normal_crossings_are_what_the_integral_tends_to(a: int, b: int) -> None:
+    found, multiplicity = normal_crossing([a, b])
+    energies = [crossing_energy(s, a, b) for s in (1e4, 1e8, 1e12)]
+    missing = found - np.array(energies)
+    assert (np.diff(missing) < 0).all()
+    logarithm = (multiplicity - 1) / np.log(1e12)
+    assert 0 <= missing[-1] <= 1.5 * logarithm + 0.03
+
+
+def test_crossing_energy_of_a_quadratic() -> None:
+    for s in (0.1, 1.0, 100.0):
+        assert crossing_energy(s, 0, 1) == pytest.approx(s / (1 + 2 * s))
+
+
+def test_volume_near_a_crossing_scales_as_the_closed_form_says() -> None:
+    # V(ε) = ε^λ (−log ε)^(m−1) up to a constant, by Monte Carlo with importance in log w
+    rng = np.random.default_rng(0)
+    logs = -rng.exponential(4.0, size=(2, 400_000))
+    weight = np.prod(4.0 * np.exp(logs * (1 - 1 / 4.0)), axis=0)
+    for a, b in ((1, 2), (2, 2)):
+        found, multiplicity = normal_crossing([a, b])
+        log_loss = 2 * a * logs[0] + 2 * b * logs[1]
+        small = np.array([-12.0, -16.0, -20.0])
+        volumes = np.array([(weight * (log_loss < s)).mean() for s in small])
+        slopes = np.diff(np.log(volumes) - (multiplicity - 1) * np.log(-small)) / np.diff(small)
+        assert slopes == pytest.approx(found, abs=0.03)
+
+
+def test_regular() -> None:
+    assert regular(7) == (3.5, 1)

@@ -255,5 +255,19 @@ def test_a_real_model_learns_from_far_more_than_ngrams_see(shared_data: Path) ->
     assert curve[-1] < 1.7 < ngrams.min()
 
 
+@pytest.mark.slow
+def test_readings_of_disjoint_texts_scatter_as_their_errors_say(shared_data: Path) -> None:
+    """Twelve sets of stories: spread over sets against the stated errors, averaged over each curve."""
+    subject = load(shared_data / "stories260K")
+    data = load_data(shared_data / "stories_sampled.txt", subject, limit=1200)
+    sets = [data.take(np.arange(i, 1200, 12)) for i in range(12)]
+    found = [read(subject, part, seed=i, positions=2**14) for i, part in enumerate(sets)]
+    for quantity in ("conditional_entropy", "ngram_cross_entropy"):
+        readings = [one[quantity] for one in found]
+        spread = np.var([np.asarray(m.value) for m in readings], axis=0, ddof=1)
+        stated = np.mean([(np.asarray(m.uncertainty.half_width) / 1.98) ** 2 for m in readings], axis=0)
+        assert 0.7 < np.sqrt((spread / stated).mean()) < 1.35
+
+
 def _falls(curve: Sequence[float] | NDArray[np.float64], slack: float) -> bool:
     return bool((np.diff(curve) < slack).all())

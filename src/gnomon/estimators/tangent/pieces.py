@@ -129,7 +129,7 @@ class Entrywise(Piece):
         """See `Piece.gradient`."""
         found = output if self.factor is None else output * self.factor
         over = [i for i, n in enumerate(self.shape) if n == 1 and i > 0]
-        return (found.sum(dim=over) if over else found).flatten(1)
+        return (found.sum(dim=over) if over else found).reshape(len(output), -1)
 
 
 def aligned(shape: torch.Size, output: torch.Size, layout: Layout) -> tuple[int, ...] | None:

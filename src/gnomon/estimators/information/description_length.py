@@ -118,7 +118,7 @@ class DescriptionLength(StreamingEstimator):
         """See `StreamingEstimator.finishing_flops`."""
         del budget
         n = min(self.rows, int(data.lengths.sum()))
-        classes = min(subject.widths.get("logits", n), n / 3)
+        classes = min(subject.widths.get("logits", n), n / 8)  # in running text, about an eighth of tokens are new
         width = sum(subject.widths.get(site, 64) for site in sites)
         # forty evaluations of two probes, on n/2 + n/4 + … rows
         return 40 * 2 * n * classes * (4.0 * width + 60 * len(sites))

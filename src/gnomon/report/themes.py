@@ -58,6 +58,12 @@ THEMES = (
         "What the network has made of the group that its inputs are elements of: which waves it uses, where its "
         "activations turn from the operands to their composition, and how well its output moves along.",
     ),
+    Theme(
+        "tangent",
+        "The tangent kernel",
+        "What a small step of training would do to the predictions: along how many directions, towards the labels or "
+        "not, and how far that has changed since initialisation.",
+    ),
     Theme("further", "Further quantities", "Measured by instruments that this report has no words of its own for."),
 )
 
@@ -242,6 +248,24 @@ _WORDS = {
     ),
     "equivariance_error": Words(
         "Equivariance error", "symmetry", "0 where the output moves along with the input; √2 where it is unrelated."
+    ),
+    "ntk_spectrum": Words(
+        "Tangent kernel spectrum", "tangent", "How fast each direction of the predictions is learned, fastest first."
+    ),
+    "ntk_effective_rank": Words(
+        "Tangent kernel effective rank", "tangent", "How many directions of the predictions are learned alike."
+    ),
+    "ntk_alignment": Words(
+        "Tangent kernel alignment", "tangent", "Whether predictions with equal labels learn from one another; 1 is all."
+    ),
+    "ntk_smallest_eigenvalue": Words(
+        "Smallest tangent eigenvalue", "tangent", "Above 0, gradient descent can fit any labels of these predictions."
+    ),
+    "ntk_relative_change": Words(
+        "Tangent kernel change", "tangent", "Change since initialisation: far below 1 learning was lazy, else rich."
+    ),
+    "ntk_distance": Words(
+        "Tangent kernel distance", "tangent", "Change since initialisation that is not mere growth: 0 is none."
     ),
 }
 

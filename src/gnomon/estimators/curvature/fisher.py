@@ -27,6 +27,8 @@ class EmpiricalFisherOperator(CurvatureOperator):
     tensor([34.], dtype=torch.float64)
     """
 
+    backward_per_product = 1.5
+
     def _linearised(self, batch: Batch) -> Linearisation:
         losses = self._function.losses(self._parameters, batch)
         return _Linearised(losses, tuple(self._parameters.values()))

@@ -32,6 +32,8 @@ class GaussNewtonOperator(CurvatureOperator):
             [-0.2500,  0.2500]], dtype=torch.float64)
     """
 
+    backward_per_product = 1.5
+
     def _linearised(self, batch: Batch) -> Linearisation:
         loss = self.subject.loss
         assert loss is not None

@@ -127,7 +127,7 @@ def _layers(rows: list[dict[str, Any]], names: list[str], along: str, y: Vertica
     x = alt.X(
         "position:Q",
         scale=scale,
-        axis=alt.Axis(title=along, values=ticks, format="~s" if positions[-1] >= 10000 else "~g"),
+        axis=alt.Axis(title=along, values=ticks, format="~s" if positions[-1] >= 10000 else "~r"),
     )
     colour: Any = alt.value(SERIES[0])
     if len(names) > 1:

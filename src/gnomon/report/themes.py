@@ -213,6 +213,14 @@ _WORDS = {
         "landscape",
         "Share of directions at each curvature, smoothed: a spike of flat ones at zero and tails of curved ones.",
     ),
+    "local_learning_coefficient": Words(
+        "Local learning coefficient",
+        "landscape",
+        "How many directions the loss around the weights can feel, a half each, at a stated temperature.",
+    ),
+    "learning_coefficient": Words(
+        "Learning coefficient", "landscape", "The same at no temperature: half the parameters, if none is degenerate."
+    ),
     "irrep_power": Words(
         "Irrep power of weights",
         "symmetry",

@@ -144,7 +144,7 @@ class Chains:
         kept: list[tuple[Tensor, ...]] = []
         accepted: list[float] = []
         if self.scheme == "adjusted":
-            for _ in range(steps // self.persistence):
+            for _ in range(-(-steps // self.persistence)):
                 accepted.append(float(self._trajectory().mean()))
                 readings = self._readings()
                 unsettled = readings[1] + readings[2] - self.potential.dimension

@@ -280,13 +280,14 @@ def default_localisation(potential: Potential) -> float:
 def settle(chains: Chains, steps: int, *, tune: bool) -> None:
     """Bring ``chains`` from the centre to where they belong, and choose their step size if they are to ``tune``."""
     if not tune:
-        chains.run(steps)
+        if steps:
+            chains.run(steps)
         return
     chains.tune(steps)
     if chains.scheme != "adjusted":
         # the steps were tuned on one batch and with rejection: neither bounds them once gradients are noisy
         chains.steps = chains.steps / 4
-        chains.run(steps // 2)
+        chains.run(max(1, steps // 2))
 
 
 def described(reading: Reading) -> dict[str, Any]:

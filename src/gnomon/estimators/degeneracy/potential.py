@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -200,10 +201,17 @@ class Potential:
         """Whether the network runs under vmap, tried on one example."""
         piece = self._piece(self._batches[0][:1])
         self.batched = True
+        rows = torch.zeros(2, self.dimension, dtype=self.dtype, device=self.device)
+        always = torch.is_warn_always_enabled()
+        torch.set_warn_always(True)
         try:
-            self._of_piece(torch.zeros(2, self.dimension, dtype=self.dtype, device=self.device), piece)
-        except (RuntimeError, NotImplementedError, ValueError, TypeError):
+            with warnings.catch_warnings():
+                warnings.simplefilter("error")  # an operation that vmap can only loop over is no gain
+                self._of_piece(rows, piece)
+        except (RuntimeError, NotImplementedError, ValueError, TypeError, Warning):
             return False
+        finally:
+            torch.set_warn_always(always)
         return True
 
     def _memory(self) -> tuple[int, int]:

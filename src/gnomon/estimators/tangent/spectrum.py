@@ -172,8 +172,10 @@ class TangentKernel(TangentEstimator):
         found = jackknifed(lambda k, _: eigenvalues(k)[:count], kernels, chosen.clusters)
         # near each other, eigenvalues change places, and the jackknife cannot tell whose bias is whose
         value = np.maximum(found.value + found.bias, 0.0)
-        bias = float(np.abs(found.bias).max()) if found.probes else 0.0
-        uncertainty = replace(found.uncertainty(value), systematic=bias, systematic_source="bias of few probes")
+        uncertainty = found.uncertainty(value)
+        if found.probes:
+            bias = float(np.abs(found.bias).max())
+            uncertainty = replace(uncertainty, systematic=bias, systematic_source="bias of few probes")
         mean = float(np.trace(kernels.mean(axis=0)) / len(chosen))
         more = {**shared, "mean_of_diagonal": mean}
         return Measurement.ok(SPECTRUM, value, uncertainty, estimator=self.name, diagnostics=more)

@@ -197,3 +197,8 @@ def test_a_bad_setting(
     tiny_model: Path, texts: Path, setting: str, said: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert said in refused(["measure", str(tiny_model), "--data", str(texts), "--set", setting], capsys)
+
+
+@pytest.mark.parametrize("memory", ["0GB", "much", "512"])
+def test_an_unreadable_memory(tiny_model: Path, texts: Path, memory: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert repr(memory) in refused([*measure(tiny_model, texts), "--memory", memory], capsys)

@@ -165,3 +165,12 @@ def test_what_a_budget_leaves_out_is_said_with_its_price(
     assert found["left_out"][0]["cost"]["seconds"] > 1e-4
     assert run(arguments) == 3
     assert "left out: criticality: predicted to take" in capsys.readouterr().out
+
+
+def test_memory_decides_what_can_be_held(tiny_model: Path, texts: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["measure", str(tiny_model), "-q", "hessian_trace", "--data", str(texts), "--examples", "20"]
+    code, found = as_json([*arguments, "--memory", "1MiB"], capsys)
+    (refused,) = found["measurements"]
+    assert (code, refused["status"]) == (3, "insufficient")
+    code, found = as_json([*arguments, "--memory", f"{int(refused['suffices']['bytes']) // 1000 + 1}kB"], capsys)
+    assert (code, found["measurements"][0]["status"]) == (0, "ok")

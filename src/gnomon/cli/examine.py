@@ -15,6 +15,7 @@ from gnomon.cli.options import (
     Device,
     Examples,
     Label,
+    Memory,
     Overlong,
     Seed,
     Sites,
@@ -25,6 +26,7 @@ from gnomon.cli.options import (
     open_subject,
     print_json,
     seconds,
+    size,
     split,
 )
 
@@ -44,6 +46,7 @@ def examine(
     overlong: Overlong = "error",
     examples: Examples = None,
     budget: Annotated[str, typer.Option("--budget", help="Time to spend, e.g. 40s or 10m.")] = "40s",
+    memory: Memory = "512MiB",
     seed: Seed = 0,
     device: Device = "cpu",
     store: StorePath = None,
@@ -55,7 +58,7 @@ def examine(
     from gnomon.lab.store import Store
     from gnomon.report import examine as run
 
-    limit = Budget(seconds=seconds(budget), examples=examples)
+    limit = Budget(seconds=seconds(budget), examples=examples, bytes=size(memory))
     measured = open_subject(subject, device)
     how = {"column": column, "label": label, "cluster": cluster, "unit": unit, "overlong": overlong}
     given = open_data(data, measured, seed=seed, **how)

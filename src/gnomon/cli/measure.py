@@ -16,6 +16,7 @@ from gnomon.cli.options import (
     Device,
     Examples,
     Label,
+    Memory,
     Names,
     Overlong,
     Seed,
@@ -27,6 +28,7 @@ from gnomon.cli.options import (
     open_subject,
     print_json,
     seconds,
+    size,
     split,
 )
 from gnomon.errors import GnomonError
@@ -51,6 +53,7 @@ def measure(
     overlong: Overlong = "error",
     examples: Examples = None,
     budget: Annotated[str | None, typer.Option("--budget", help="Time to spend, e.g. 30s.")] = None,
+    memory: Memory = "512MiB",
     seed: Seed = 0,
     device: Device = "cpu",
     store: StorePath = None,
@@ -69,7 +72,7 @@ def measure(
 
     check_names(wanted)
     chosen: list[str | Estimator] = [*wanted, *configured(settings or (), device)]
-    limit = Budget(seconds=None if budget is None else seconds(budget), examples=examples)
+    limit = Budget(seconds=None if budget is None else seconds(budget), examples=examples, bytes=size(memory))
     measured = open_subject(subject, device)
     how = {"column": column, "label": label, "cluster": cluster, "unit": unit, "overlong": overlong}
     given = open_data(data, measured, seed=seed, **how)

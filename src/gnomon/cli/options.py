@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from gnomon.subjects import Data, Subject
 
 _DURATION = re.compile(r"^(\d+(?:\.\d+)?)\s*(ms|s|m|h)?$")
+_SIZE = re.compile(r"^(\d+(?:\.\d+)?)\s*([KMGT]i?B)$", re.IGNORECASE)
 _SECONDS = {"ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 SubjectPath = Annotated[str, typer.Argument(help="Hugging Face directory or hub id, or an organism.")]
@@ -30,6 +31,7 @@ Cluster = Annotated[str | None, typer.Option("--cluster", help="Column that grou
 TextUnit = Annotated[Literal["line", "file"], typer.Option("--unit", help="Whether a line or the file is one text.")]
 Examples = Annotated[int | None, typer.Option("--examples", min=1, help="Use at most so many examples.")]
 Seed = Annotated[int, typer.Option("--seed", help="Seed of all randomness.")]
+Memory = Annotated[str, typer.Option("--memory", help="What one instrument may hold at once, e.g. 512MiB or 8GB.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout and nothing else.")]
 StorePath = Annotated[str | None, typer.Option("--store", help="Store; default $GNOMON_STORE or ./.gnomon.")]
 Quick = Annotated[bool, typer.Option("--quick", help="Fewer seeds.")]
@@ -48,6 +50,19 @@ def seconds(text: str) -> float:
     if match is None or float(match[1]) == 0:
         raise GnomonError(f"cannot read the budget {text!r}", mend="write for example 30s, 2m or 1h")
     return float(match[1]) * _SECONDS[match[2] or "s"]
+
+
+def size(text: str) -> int:
+    """Read ``512MiB`` or ``8GB`` as bytes. Raises GnomonError otherwise.
+
+    >>> size("512MiB"), size("1.5kB")
+    (536870912, 1500)
+    """
+    match = _SIZE.match(text.strip())
+    if match is None or float(match[1]) == 0:
+        raise GnomonError(f"cannot read the memory {text!r}", mend="write for example 512MiB or 8GB")
+    unit = match[2].upper()
+    return int(float(match[1]) * (1024 if "I" in unit else 1000) ** ("KMGT".index(unit[0]) + 1))
 
 
 def split(values: list[str] | None) -> list[str]:

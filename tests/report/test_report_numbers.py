@@ -87,6 +87,8 @@ def test_the_systematic_bound_stands_apart_and_is_rounded_up() -> None:
     assert (str(slight), slight.systematic) == ("12.0 ± 0.5", "± 0.002 systematic")
     assert str(reading(3.14159, Uncertainty.exact(systematic=0.002))) == "3.1416 ± 0.0020 systematic"
     assert str(reading(12.0, stderr(12.0, 0.5, systematic=math.inf))).endswith("± ∞ systematic")
+    tiny = reading(3e-11, stderr(3e-11, 1e-12, systematic=2.1442e-4))
+    assert (tiny.value, tiny.systematic) == ("3.00 × 10⁻¹¹", "± 2.2 × 10⁻⁴ systematic")
 
 
 def test_arrays_and_refusals() -> None:

@@ -21,6 +21,8 @@ _LARGEST_WHOLE = 1e12
 # An interval whose two arms differ by less than this share is written with ±.
 _SYMMETRIC = 0.1
 _SLIGHT = 0.05
+# A systematic bound is written with the power of ten of the value, unless it exceeds that so much.
+_FAR_ABOVE = 1e4
 
 
 @dataclass(frozen=True)
@@ -128,7 +130,11 @@ def _systematic(bound: float, power: int, places: int) -> str:
     if math.isinf(bound):
         return "± ∞ systematic"
     scaled = bound / 10.0**power
-    if scaled * 10.0**places < 1:
+    if scaled >= _FAR_ABOVE:
+        power = _power([bound], error=0.0)
+        scaled = bound / 10.0**power
+        places = -math.floor(math.log10(scaled)) + 1
+    elif scaled * 10.0**places < 1:
         places = -math.floor(math.log10(scaled))
     up = math.ceil(round(scaled * 10.0**places, 6)) / 10.0**places  # a bound is rounded up
     return f"± {fixed(up, places)}{_times(power)} systematic"

@@ -61,7 +61,30 @@ def spectral_density() -> list[str]:
     return ["spectral_density.py", "--peer", str(beside("curvlinops", *imported))]
 
 
-BENCHMARKS = {"twonn": twonn, "streaming": streaming, "spectral_density": spectral_density}
+def learning_coefficient() -> list[str]:
+    """Draws of the local learning coefficient against devinterp."""
+    python = peer("devinterp", "devinterp==1.3.2", "torch==2.13.0")
+    return ["learning_coefficient.py", "--peer-python", str(python)]
+
+
+def tangent_kernel() -> list[str]:
+    """The full tangent kernel against a plain Jacobian contraction."""
+    return ["tangent_kernel.py"]
+
+
+def observer_overhead() -> list[str]:
+    """What an observer costs a training run."""
+    return ["observer_overhead.py"]
+
+
+BENCHMARKS = {
+    "twonn": twonn,
+    "streaming": streaming,
+    "spectral_density": spectral_density,
+    "learning_coefficient": learning_coefficient,
+    "tangent_kernel": tangent_kernel,
+    "observer_overhead": observer_overhead,
+}
 
 
 def main() -> int:

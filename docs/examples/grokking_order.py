@@ -46,18 +46,41 @@ def change(run: dict[str, Any], quantity: str, part: float) -> float | None:
     The change of the learning coefficient is its fall from its largest value to the end; that of the others is their
     rise from step 0 to the end. ``None`` where there is no such change.
     """
+    steps, values = _changing(run, quantity)
+    if len(values) < 2 or (values[-1] < values[0]) != (quantity == LAMBDA):
+        return None
+    return _reached(steps, values, values[0] + part * (values[-1] - values[0]))
+
+
+def beyond(run: dict[str, Any], quantity: str, controls: Sequence[dict[str, Any]]) -> float | None:
+    """The step at which ``quantity`` has first gone beyond anything that it does in the ``controls``.
+
+    That is below their smallest learning coefficient (after its largest), and above their largest of the others.
+    """
+    steps, values = _changing(run, quantity)
+    theirs = np.concatenate([_changing(control, quantity)[1] for control in controls])
+    level = theirs.min() if quantity == LAMBDA else theirs.max()
+    return _reached(steps, values, level)
+
+
+def _changing(run: dict[str, Any], quantity: str) -> tuple[np.ndarray, np.ndarray]:
+    """The curve; that of the learning coefficient from its largest value on."""
     steps, values = curve(run, quantity)
     first = int(np.argmax(values)) if quantity == LAMBDA and len(values) else 0
-    steps, values = steps[first:], values[first:]
-    if len(values) < 2:
+    return steps[first:], values[first:]
+
+
+def _reached(steps: np.ndarray, values: np.ndarray, level: float) -> float | None:
+    """Where ``values`` first get from their first to ``level``, between readings in log(step + 1)."""
+    if len(values) == 0 or values[0] == level:
         return None
-    total = values[-1] - values[0]
-    if total == 0 or (total > 0) == (quantity == LAMBDA):
+    above = (values - level) * np.sign(values[0] - level)
+    if not (above <= 0).any():
         return None
-    made = (values - values[0]) / total
-    after = int(np.argmax(made >= part))
-    at = np.log1p(steps[after - 1 : after + 1])
-    return float(np.expm1(np.interp(part, made[after - 1 : after + 1], at)))
+    after = int(np.argmax(above <= 0))
+    here, there = above[after - 1], above[after]
+    logs = np.log1p(steps[after - 1 : after + 1])
+    return float(np.expm1(logs[0] + (logs[1] - logs[0]) * here / (here - there)))
 
 
 def generalised(run: dict[str, Any]) -> bool:
@@ -74,6 +97,12 @@ def summarise(runs: Sequence[dict[str, Any]]) -> dict[str, Any]:
         for quantity in (LAMBDA, SHARE):
             pairs = [(change(run, quantity, part), change(run, ACCURACY, part)) for run in shown]
             order[f"{quantity} at {part:.0%}"] = _before(pairs)
+    controls = [run for run in runs if not run["grows"]]
+    for quantity in (LAMBDA, SHARE) if controls else ():
+        pairs = [(beyond(run, quantity, controls), beyond(run, ACCURACY, controls)) for run in shown]
+        order[f"{quantity} beyond the controls"] = _before(pairs)
+        pairs = [(earlier, change(run, ACCURACY, 0.5)) for (earlier, _), run in zip(pairs, shown, strict=True)]
+        order[f"{quantity} beyond the controls, against half of the rise"] = _before(pairs)
     return {
         "networks": len(grown),
         "generalised": len(shown),

@@ -113,7 +113,7 @@ def main(arguments: list[str] | None = None) -> None:
     """See the module."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=Path("reports/grokking"))
-    parser.add_argument("--seeds", type=int, default=8, help="networks with weight decay")
+    parser.add_argument("--seeds", type=int, default=6, help="networks with weight decay")
     parser.add_argument("--controls", type=int, default=2, help="networks without")
     parser.add_argument("--observations", type=int, default=16, help="observed steps")
     parser.add_argument("--chains", type=int, default=6, help="of the learning coefficient")

@@ -83,6 +83,17 @@ def test_what_never_changes_the_right_way_has_no_step(order: Any) -> None:
     assert order.change(run, order.LAMBDA, 0.5) is None
 
 
+def test_what_goes_beyond_the_controls_does_so_where_they_end(order: Any) -> None:
+    step = np.arange(201.0)
+    run = _run(order, test=step / 200, share=step / 200, coefficient=300 - step)
+    control = _run(order, test=0 * step + 0.2, share=0 * step + 0.4, coefficient=300 - step / 2)
+    # the coefficient is not measurable at step 0, and largest at step 10
+    assert order.beyond(run, order.ACCURACY, [control]) == pytest.approx(40)
+    assert order.beyond(run, order.SHARE, [control]) == pytest.approx(80)
+    assert order.beyond(run, order.LAMBDA, [control]) == pytest.approx(100)
+    assert order.beyond(control, order.LAMBDA, [run]) is None
+
+
 def test_the_order_over_networks_is_a_ratio_with_an_interval(order: Any) -> None:
     runs = []
     for seed, at in enumerate((100, 150, 190)):

@@ -193,7 +193,8 @@ def test_it_is_read_along_training(step: int) -> None:
     spec = ModularAddition(p=11, width=64, steps=60)
     found: list[Measurement] = []
 
-    def observe(now: int, subject: Subject) -> None:
+    def observe(now: int, subject: Subject, /, *, loss: float) -> None:
+        del loss
         if now == step:
             found.append(read(subject, spec.data()[0], steps=160, burn_in=80))
 

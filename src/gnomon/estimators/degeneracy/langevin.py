@@ -39,7 +39,8 @@ class Trace:
     energy : :math:`\tau K(\delta)` with :math:`\tau = n\beta`.
     virial : :math:`\tau \delta \cdot \nabla K`, twice the energy if K is quadratic.
     spread : :math:`\gamma |\delta|^2`.
-    heating : :math:`\eta`, what step size and minibatches add; 0 where trajectories are adjusted.
+    heating : :math:`\eta`, what step size and minibatches add, in directions that the loss feels; 0 where
+        trajectories are adjusted.
     noise : :math:`\xi`, of mean zero: always for the schemes that are not adjusted, for those that are once they
         have settled.
     accepted : share of the proposals that were accepted.
@@ -229,7 +230,8 @@ class Chains:
         noise += 2 / torch.sqrt(step) * _dot(drawn, self.positions)
         time = torch.sqrt(self.steps).to(force.dtype)
         self.positions = self.positions - time**2 / 2 * force + time * drawn
-        return step / 4 * _dot(force, force), noise
+        felt = self.taus[:, None].to(force.dtype) * self._slope
+        return step / 4 * _dot(felt, force), noise
 
     def _evaluate(self) -> None:
         batch = self._epoch[-1] if self._epoch else 0

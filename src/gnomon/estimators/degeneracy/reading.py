@@ -93,7 +93,7 @@ def _corrected(trace: Trace) -> tuple[float, float, float]:
     """The value, the heating taken off, and the coefficient of the noise."""
     energy, noise = float(trace.energy.mean()), float(trace.noise.mean())
     virial = float(trace.virial.mean())
-    heating = float(trace.heating.mean()) * (energy / virial if virial > 0 else 0.5)
+    heating = float(trace.heating.mean()) * (min(energy / virial, 1.0) if virial > 0 < energy else 0.5)
     e, v = _blocks(trace.energy), _blocks(trace.noise)
     variance = float(v.var())
     c = float(np.clip(np.mean((e - e.mean()) * (v - v.mean())) / variance, 0.0, 1.0)) if variance > 0 else 0.0

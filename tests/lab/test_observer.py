@@ -11,7 +11,7 @@ from torch import nn
 
 from gnomon.errors import GnomonError, UnknownNameError
 from gnomon.estimators import Budget, Estimator, KnownAnswer, StreamingEstimator, estimators, registry
-from gnomon.lab.observer import Observer, log_spaced
+from gnomon.lab.observer import LossBelow, Observer, log_spaced
 from gnomon.measurement import Cost, Measurement, Quantity, Uncertainty
 from gnomon.organisms import ModularAddition, train
 from gnomon.randomness import Rng
@@ -137,6 +137,14 @@ def test_observing_does_not_change_the_trajectory() -> None:
     assert bare.subject().weights_hash() == watched.subject().weights_hash()
     assert np.array_equal(bare.history.train_loss, watched.history.train_loss)
     assert watch.measurements
+
+
+def test_events_hear_the_loss_of_an_organism() -> None:
+    watch = Observer(["weight_norm_in_test"], events=[LossBelow(0.15)], overhead=None)
+    organism = train(SPEC, observe=watch)
+    first = int(np.flatnonzero(organism.history.train_loss < 0.15)[0])
+    assert watch.happened == [(first, "loss below 0.15")]
+    assert [m.labels["step"] for m in watch.measurements] == [str(first)]
 
 
 def test_measurements_carry_step_split_and_what_the_estimator_said() -> None:

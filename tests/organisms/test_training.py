@@ -1,13 +1,12 @@
 """The organism groks, for the right reason, reproducibly, and only with weight decay."""
 
-from collections.abc import Callable
-
 import numpy as np
 import pytest
 import torch
 
 from gnomon.errors import GnomonError
 from gnomon.organisms import ModularAddition, Organism, train
+from gnomon.subjects import Subject
 
 SEEDS = range(10)
 
@@ -116,11 +115,15 @@ def test_the_history_is_that_of_a_loop_written_apart() -> None:
 
 def test_observe_sees_every_step_and_progress_ends_at_the_last() -> None:
     seen, ticks = [], []
-    observe: Callable = lambda step, subject: seen.append((step, subject.weights_hash()))  # noqa: E731
+
+    def observe(step: int, subject: Subject, /, *, loss: float) -> None:
+        seen.append((step, subject.weights_hash(), loss))
+
     organism = train(ModularAddition(p=5, steps=4), observe=observe, progress=lambda *tick: ticks.append(tick))
-    assert [step for step, _ in seen] == [0, 1, 2, 3, 4]
-    assert len({weights for _, weights in seen}) == 5
+    assert [step for step, _, _ in seen] == [0, 1, 2, 3, 4]
+    assert len({weights for _, weights, _ in seen}) == 5
     assert seen[-1][1] == organism.subject().weights_hash()
+    assert [loss for _, _, loss in seen] == organism.history.train_loss.tolist()
     assert ticks == [(1, 4), (2, 4), (3, 4), (4, 4)]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -13,8 +14,14 @@ from gnomon.organisms.organism import History, Organism
 from gnomon.organisms.recipe import Recipe
 from gnomon.subjects import Subject
 
-Observe = Callable[[int, Subject], None]
 Progress = Callable[[int, int], None]
+
+
+class Observe(Protocol):
+    """What looks on at training, e.g. a `gnomon.lab.Observer`."""
+
+    def __call__(self, step: int, subject: Subject, /, *, loss: float) -> None:
+        """Look at ``subject`` before the update after ``step``; ``loss`` is the objective there."""
 
 
 def train(
@@ -32,8 +39,8 @@ def train(
 
     Parameters
     ----------
-    observe : called as ``observe(step, subject)`` with step = 0 before training and after each of ``spec.steps``
-        updates, e.g. a `gnomon.lab.Observer`.
+    observe : called as ``observe(step, subject, loss=objective)`` with step = 0 before training and after each of
+        ``spec.steps`` updates, e.g. a `gnomon.lab.Observer`.
     progress : called as ``progress(step, spec.steps)`` after each update.
     device : where to train; the organism stays there.
 
@@ -59,11 +66,11 @@ def train(
     )
     loss, train_accuracy, test_accuracy = (np.empty(spec.steps + 1) for _ in range(3))
     for step in range(spec.steps + 1):
-        if observe is not None:
-            observe(step, subject)
         output = module(inputs)
         objective = spec.objective(output, classes)
         loss[step] = objective.item()
+        if observe is not None:
+            observe(step, subject, loss=float(loss[step]))
         if not np.isfinite(loss[step]):
             raise GnomonError(f"training diverged at step {step}", mend="lower learning_rate")
         train_accuracy[step] = _accuracy(output, classes)

@@ -49,8 +49,8 @@ class ModularTransformer(Recipe):
     Source: Nanda, Chan, Lieberum, Smith & Steinhardt, arXiv:2301.05217 (there p = 113, d_model = 128, d_mlp = 512,
     learning rate 0.001 and 40,000 steps; here all is smaller and faster, so that it groks on one core in a minute).
 
-    >>> ModularTransformer(p=5).data()[0].inputs[0]
-    tensor([0, 0, 5])
+    >>> ModularTransformer(p=5).encode(torch.tensor([3]), torch.tensor([4]))
+    tensor([[3, 4, 5]])
     """
 
     kind: Literal["modular_transformer"] = "modular_transformer"

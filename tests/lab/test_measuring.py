@@ -14,7 +14,7 @@ from gnomon.errors import GnomonError, UnknownNameError
 from gnomon.estimators import Budget, estimators
 from gnomon.estimators import registry as registry_module
 from gnomon.lab.measuring import estimators_named, measure
-from gnomon.measurement import Measurement, catalogue
+from gnomon.measurement import Cost, Measurement, catalogue
 from gnomon.randomness import Rng
 from gnomon.subjects import ArrayData, CrossEntropy, Subject
 
@@ -24,6 +24,13 @@ class Crashes(Sound):
 
     def finish(self, *arguments: Any, **options: Any) -> list[Measurement]:
         raise ZeroDivisionError("by design")
+
+
+class Priceless(Sound):
+    name = "priceless"
+
+    def cost(self, *arguments: Any, **options: Any) -> Cost:
+        raise GnomonError("no price")
 
 
 class Interrupted(Sound):
@@ -92,6 +99,14 @@ def test_a_broken_estimator_fails_alone(register: Any, subject: Subject) -> None
         if m.status == "failed":
             assert m.reason == "ZeroDivisionError: by design"
     assert by_estimator == {"crashes": {"failed"}, "sound": {"ok"}}
+
+
+@pytest.mark.parametrize("budget", [None, Budget(seconds=100.0)])
+def test_an_estimator_without_a_price_loses_nobody_else(register: Any, subject: Subject, budget: Budget | None) -> None:
+    register(Sound, Priceless)
+    found = measure(subject, [Sound.name, Priceless.name], budget=budget).measurements
+    assert {m.estimator for m in found} == {Sound.name, Priceless.name}
+    assert next(m for m in found if m.estimator == Sound.name).status == "ok"
 
 
 def test_an_interruption_keeps_what_was_finished(register: Any, subject: Subject) -> None:

@@ -74,6 +74,14 @@ def affordable(
     return [e for e in chosen if e.name in names], sample, left_out
 
 
+def foretold(one: Estimator, subject: Subject, data: Data | None, sites: Sequence[str], budget: Budget) -> Cost:
+    """What ``one`` says that it will cost. Nothing where that breaks: its measurement will fail, and say why."""
+    try:
+        return one.cost(subject, data, sites, budget)
+    except Exception:  # noqa: BLE001 - one broken estimator must not lose the others' results
+        return Cost()
+
+
 class _Prices:
     """Predicted prices of estimators against the number of examples."""
 
@@ -84,7 +92,7 @@ class _Prices:
 
     def of(self, one: Estimator, examples: int) -> Cost:
         budget = replace(self._budget, examples=examples)
-        cost = one.cost(self._subject, self._data, self._plan[one.name], budget)
+        cost = foretold(one, self._subject, self._data, self._plan[one.name], budget)
         return replace(cost, seconds=self._clock.seconds(cost))
 
     def together(self, several: Sequence[Estimator], examples: int) -> float:

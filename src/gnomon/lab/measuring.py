@@ -13,7 +13,7 @@ import torch
 
 from gnomon.errors import GnomonError, UnknownNameError
 from gnomon.estimators import Budget, Estimator, StreamingEstimator, accumulate_together, estimator, estimators
-from gnomon.lab.affordable import LeftOut, affordable
+from gnomon.lab.affordable import LeftOut, affordable, foretold
 from gnomon.measurement import Cost, Measurement, catalogue
 from gnomon.measurement.provenance import record
 from gnomon.randomness import Rng
@@ -184,7 +184,7 @@ def _run(
         report(instrument.name, finished, len(chosen))
         recorder.run(
             instrument,
-            instrument.cost(subject, data, plan[instrument.name], budget),
+            foretold(instrument, subject, data, plan[instrument.name], budget),
             lambda e=instrument: e.measure(  # type: ignore[misc]
                 subject, data, sites=plan[e.name], budget=budget, rng=rng.child(e.name)
             ),
@@ -197,7 +197,7 @@ def _run(
         report(instrument.name, finished, len(chosen))
         recorder.run(
             instrument,
-            replace(instrument.cost(subject, data, plan[instrument.name], budget), seconds=share),
+            replace(foretold(instrument, subject, data, plan[instrument.name], budget), seconds=share),
             lambda e=instrument: (  # type: ignore[misc]
                 e.finish(subject, found[e.name], sites=plan[e.name], budget=budget, rng=rng.child(e.name))
                 if e.name in found

@@ -116,8 +116,8 @@ class CurvatureOperator(abc.ABC):
 
     def share_kept(self, positions: float) -> float:
         """Which part of ``positions`` positions of data can be kept at once, foretold."""
-        each = self._footprint.held(1) / self._longest
-        return float(min(1.0, self._keepable / (each * positions)))
+        needed = self._footprint.held(1) / self._longest * positions
+        return float(min(1.0, self._keepable / needed)) if needed > 0 else 1.0
 
     def matvec(self, vector: Tensor) -> Tensor:
         """``A v`` in float64, for a vector of shape ``(d,)``."""

@@ -66,7 +66,8 @@ class CurvatureEstimator(Estimator):
         """See `Estimator.measure`."""
         del sites
         data = self._given(data)
-        if clusters_in(data) < _FEWEST_CLUSTERS:
+        most = len(data) if budget.examples is None else budget.examples
+        if min(clusters_in(data), most) < _FEWEST_CLUSTERS:
             reason = "the curvature of a single example or cluster says nothing of a network's"
             return self._refused(reason, suffices={"examples": _FEWEST_CLUSTERS})
         held = self._bytes(subject)

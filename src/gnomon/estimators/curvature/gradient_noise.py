@@ -63,7 +63,8 @@ def gradient_noise(
     half = float(t.ppf(0.5 + level / 2, g - 1)) * error
     # covariance of the mean gradient, from residuals S_k − N_k ḡ
     residuals = squares - 2 * counts * sums / total + np.square(counts) * gram.sum() / total**2
-    noise = np.sqrt(g / (g - 1) * residuals.sum()) / total
+    # gradients that are all alike leave residuals of rounding, of either sign
+    noise = _root(g / (g - 1) * residuals.sum()) / float(total)
     signs = rng.child("flips").numpy().choice([-1.0, 1.0], size=(_FLIPS, g))
     flipped = ((signs @ gram) * signs).sum(axis=1)
     # rounding must not make equal sums unequal
@@ -73,7 +74,7 @@ def gradient_noise(
         low=_root(estimate - half),
         high=_root(estimate + half),
         sample_norm=_root(gram.sum()) / float(total),
-        noise=float(noise),
+        noise=noise,
         p_value=float((1 + at_least) / (1 + _FLIPS)),
     )
 

@@ -125,7 +125,7 @@ def hutchplusplus(operator: CurvatureOperator, products: int, rng: Rng) -> Trace
     squares = product.square().sum(dim=0).cpu().numpy()
     square = float(squares.mean())
     variance = 2 * n / (n + 2) * max(square - mean**2 / n, 0.0) / probes
-    scatter = float(squares.var(ddof=1)) / probes / max(square, 1e-300) ** 2
+    scatter = float((squares / square).var(ddof=1)) / probes if square > 0 else 0.0
     deflated = float(projected.trace())
     asymmetry = float((projected - projected.T).norm()) / max(float(projected.norm()), 1e-300)
     # terms of either sign may cancel, their rounding does not

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.autograd.graph import GradientEdge
 
 from gnomon.errors import GnomonError
 from gnomon.estimators.tangent.factors import Dense, Factor, Outer
@@ -99,7 +100,8 @@ class Gradients:
         else:
             with recording:
                 predictions = scored(self._subject, batch)
-        return gathered(predictions, [self._chosen.places[i] for i in examples], self.slots)
+        scores = gathered(predictions, [self._chosen.places[i] for i in examples], self.slots)
+        return scores if scores.requires_grad else scores.requires_grad_()  # of no parameter: all gradients are zero
 
     def _recording(self, batch: int, layouts: Sequence[Layout] | None) -> Recording:
         watched = {id(self._parameters[n]): n for n in self.structured}
@@ -119,7 +121,7 @@ class Gradients:
         for slot in range(self.slots):
             for weights in self._cotangents(outputs, scores):
                 target = (scores[:, slot] * weights).sum()
-                grads = torch.autograd.grad(target, edges, retain_graph=True, allow_unused=True)
+                grads = _pulled(target, edges)
                 done: dict[str, Tensor] = {}
                 for piece, call in pieces:
                     grad = grads[place[id(call)]]
@@ -210,7 +212,7 @@ class Gradients:
         weights = torch.randn(scores.shape, generator=generator).to(scores)
         watched = {n: self._parameters[n] for n in self._parameters if n in self.structured}
         edges = [call.edge for call in calls]
-        grads = torch.autograd.grad((scores * weights).sum(), edges, retain_graph=True, allow_unused=True)
+        grads = _pulled((scores * weights).sum(), edges)
         wrong: set[str] = set()
         for row in range(len(scores)):
             truth = torch.autograd.grad(
@@ -282,6 +284,11 @@ class Gradients:
                 f"{peaks[0] / 2**20:.0f} MiB, the limit is {self._max_bytes / 2**20:.0f} MiB",
                 mend="raise the memory limit or shorten the texts",
             )
+
+
+def _pulled(target: Tensor, edges: Sequence[GradientEdge]) -> tuple[Tensor | None, ...]:
+    """Gradients of ``target`` at ``edges``, of which there are none where no layer is known; the graph is kept."""
+    return torch.autograd.grad(target, edges, retain_graph=True, allow_unused=True) if edges else ()
 
 
 def _held(factors: Iterable[Factor]) -> tuple[int, int]:

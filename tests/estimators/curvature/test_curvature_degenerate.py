@@ -62,7 +62,8 @@ def test_a_loss_that_never_changes_has_traces_of_zero_and_no_spectrum(subject: S
     data = ArrayData(torch.randn(64, 5), torch.zeros(64, dtype=torch.long))
     for estimator in (HessianTrace(), GaussNewtonTrace()):
         (trace,) = readings(estimator, subject, data)
-        assert trace.status == "ok" and trace.value == 0.0
+        assert trace.status == "ok"
+        assert trace.value == 0.0
     assert {m.reason for m in readings(HessianSpectrum(), subject, data)} == {"the Hessian is zero"}
     norm, verdict = readings(Criticality(), subject, data)
     assert norm.value == 0.0
@@ -73,8 +74,8 @@ def test_one_example_many_times_has_a_gradient_without_noise() -> None:
     one = examples(1)
     data = ArrayData(one.inputs.expand(64, -1), one.targets.expand(64) if one.targets is not None else None)
     norm, verdict = readings(Criticality(), classifier(), data)
-    assert norm.status == "ok" and norm.value > 0
-    assert norm.diagnostics["gradient_noise"] <= 1e-6 * norm.value
+    assert norm.status == "ok"
+    assert 1e6 * norm.diagnostics["gradient_noise"] < np.asarray(norm.value)
     assert verdict.value == 0
 
 

@@ -100,7 +100,7 @@ def test_the_curve_is_unbiased(llama: Subject) -> None:
     data, longest = _texts(12, 1), 8
     drawn: dict[int | None, list[NDArray[np.float64]]] = {None: [], BEGIN: []}
     for seed in range(60):
-        m = read(llama, data, seed=seed, positions=300)["conditional_entropy"]
+        m = read(llama, data, seed=seed, positions=600)["conditional_entropy"]
         drawn[m.diagnostics["begin_token"]].append(np.asarray(m.value))
     way = max(drawn, key=lambda begin: len(drawn[begin]))
     exact = _one_by_one(llama, data, longest, begin=way is not None)[:, 0 if way else 1 :]
@@ -199,6 +199,28 @@ def test_too_little_is_refused(llama: Subject, data: Data, says: str) -> None:
     for m in read(llama, data).values():
         assert m.status == "insufficient"
         assert says in m.reason
+
+
+def test_texts_that_are_all_alike_are_read(llama: Subject) -> None:
+    """Copies are cut into windows at places of their own, so that every context is read."""
+    text = _texts(1, 5, 20, 21).sequences[0]
+    found = read(llama, TokenData([text] * 30))["conditional_entropy"]
+    assert found.status == "ok"
+    assert np.isfinite(found.value).all()
+
+
+def test_a_text_that_holds_nothing_but_its_begin_token_is_passed_over(llama: Subject) -> None:
+    texts = [*_texts(30, 6).sequences, [BEGIN]]
+    with_empty = read(llama, TokenData(texts))["conditional_entropy"]
+    assert with_empty.status == "ok"
+    assert with_empty.diagnostics["texts_too_short"] == 1
+
+
+def test_spans_that_were_drawn_in_few_texts_are_refused(llama: Subject) -> None:
+    for m in read(llama, _texts(30, 7), positions=60).values():
+        assert m.status == "insufficient"
+        assert "independent texts only were shown" in m.reason
+        assert m.reason.endswith("it takes more positions")
 
 
 def test_memory_bounds_what_is_counted(llama: Subject) -> None:

@@ -93,6 +93,7 @@ DECAY = Quantity(
 )
 
 _FOLDS = 10
+_FEWEST_IN_SPAN = 4  # clusters in which a span of contexts was drawn, below which its error is not to be trusted
 _PILOT = 16  # each way of showing windows is tried on this part of the positions
 # What counting takes, in the arithmetic that a price is stated in and in memory, for each token and length of context;
 # measured on 10⁵ tokens.
@@ -118,7 +119,7 @@ class ContextEntropy(Estimator):
       clusters; otherwise ``insufficient``. The curve itself is what better laws are to be fitted to.
 
     M is the largest power of two, up to ``longest``, that half of the clusters and a quarter of the tokens have before
-    them. Fewer than 10 clusters of such texts are ``insufficient``.
+    them. Fewer than 10 clusters of such texts are ``insufficient``, and so are fewer than 4 in any span.
 
     Cost: ``positions`` tokens through the network, or twice as many as the data holds where that is less, and an eighth
     more to choose whether windows have a begin token; counting n-grams sorts the tokens once for each length and counts
@@ -206,7 +207,13 @@ class ContextEntropy(Estimator):
         if not np.isfinite(targets.losses).all():
             reason = "a token that occurs was given probability 0"
             return [Measurement.failed(q, reason, estimator=self.name) for q in self.quantities]
-        return self._read(texts, targets, spans(first, longest), longest, rng)
+        found = spans(first, longest)
+        fewest, (low, high) = _thinnest(targets, found)
+        if fewest < _FEWEST_IN_SPAN:
+            more = "positions" if wanted == self.positions else "texts"
+            reason = f"{fewest} independent texts only were shown {low} to {high} tokens of; it takes more {more}"
+            return [Measurement.insufficient(q, reason, estimator=self.name) for q in self.quantities]
+        return self._read(texts, targets, found, longest, rng)
 
     def _read(
         self, texts: Texts, targets: Targets, found: tuple[Span, ...], longest: int, rng: Rng
@@ -351,6 +358,13 @@ def _better_shown(subject: Subject, texts: Texts, longest: int, positions: int, 
         counts = np.bincount(span)
         means.append(float((np.bincount(span, targets.losses)[counts > 0] / counts[counts > 0]).mean()))
     return ways[int(np.argmin(means))]
+
+
+def _thinnest(targets: Targets, found: tuple[Span, ...]) -> tuple[int, Span]:
+    """In how few clusters a span of contexts was measured, and which span that is."""
+    pairs = np.unique(np.column_stack([span_of(targets.context, found), targets.groups]), axis=0)
+    clusters = np.bincount(pairs[:, 0], minlength=len(found))
+    return int(clusters.min()), found[int(np.argmin(clusters))]
 
 
 def _countable(ngram: int, budget: Budget) -> float:

@@ -58,10 +58,15 @@ class Texts:
 
     @property
     def names(self) -> NDArray[np.int64]:
-        """``(texts,)`` a number for each text that depends on its tokens only, whatever its place in the data."""
-        of_token = hashed(0, self.positions, self.tokens)
+        """``(texts,)`` a number for each text, whatever its place in the data; alike ones are told apart by order."""
         with np.errstate(over="ignore"):
-            return np.add.reduceat(of_token, self.starts).astype(np.int64)
+            total = np.append(np.uint64(0), np.cumsum(hashed(0, self.positions, self.tokens)))
+            sums = total[self.starts + self.lengths] - total[self.starts]
+        order = np.argsort(sums, kind="stable")
+        begins = np.flatnonzero(np.diff(sums[order], prepend=~sums[order[:1]]) != 0)
+        copy = np.empty(len(sums), np.int64)
+        copy[order] = np.arange(len(sums)) - np.repeat(begins, np.diff(begins, append=len(sums)))
+        return hashed(0, sums, copy).astype(np.int64)
 
     @property
     def positions(self) -> NDArray[np.int64]:

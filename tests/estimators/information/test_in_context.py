@@ -152,6 +152,15 @@ def test_too_little_is_refused() -> None:
             assert says in m.reason
 
 
+def test_positions_that_are_asked_for_are_read_or_refused_for_what_they_are() -> None:
+    for m in read(_network(), _texts([20] * 30), late=5):
+        assert m.status == "ok", m.reason
+        assert m.diagnostics["late"] == 5
+    for m in read(_network(), _texts([20] * 30), early=50):
+        assert m.status == "insufficient"
+        assert m.reason == "three quarters of the texts reach position 19, not past the early one, 50"
+
+
 def test_a_token_of_probability_zero_fails_in_words() -> None:
     class Never(nn.Module):
         def __init__(self) -> None:

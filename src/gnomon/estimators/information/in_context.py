@@ -136,8 +136,12 @@ class InContextLearning(StreamingEstimator):
             "texts_too_short": int((~long_enough).sum()),
             "clusters": clusters,
         }
-        if late < _FEWEST_POSITIONS or early >= late:
+        reason = ""
+        if early >= late:
+            reason = f"three quarters of the texts reach position {late}, not past the early one, {early}"
+        elif self.late is None and late < _FEWEST_POSITIONS:
             reason = f"a quarter of the texts have fewer than {_FEWEST_POSITIONS} predictions"
+        if reason:
             return [Measurement.insufficient(q, reason, estimator=self.name) for q in self.quantities]
         if clusters < FEWEST_CLUSTERS:
             return too_few(self, clusters, f"texts of more than {late} tokens", len(long_enough))

@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -237,3 +238,41 @@ def test_what_is_asked_wrongly_is_refused_in_one_line() -> None:
         observer(data={})
     with pytest.raises(UnknownNameError, match=r"unknown site 'block\.0'; did you mean 'blocks\.0'"):
         train(SPEC, observe=observer(sites=["block.0"]))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        ({"quantities": []}, r"\[\] is no list of quantities"),
+        ({"quantities": "nll"}, "'nll' is no list of quantities"),
+        ({"quantities": [3]}, "3 is no estimator"),
+        ({"quantities": [int]}, "<class 'int'> makes no estimator but int"),
+        ({"schedule": 5}, "a schedule of type int does not say which steps it holds"),
+        ({"schedule": iter([0, 5])}, "does not say which steps it holds"),
+        ({"overhead": "5%"}, "nothing can be observed in '5%' of the time"),
+        ({"data": SPEC.data()[0]}, "the data has no name"),
+        ({"events": LossBelow(1.0)}, "is no list of events"),
+        ({"events": [LossBelow]}, "is no list of events"),
+    ],
+)
+def test_arguments_of_the_wrong_kind_are_refused_in_one_line(wrong: dict[str, Any], says: str) -> None:
+    with pytest.raises(GnomonError, match=says):
+        Observer(**{"quantities": ["weight_norm_in_test"], "schedule": [0], **wrong})
+
+
+def test_calls_with_the_wrong_kind_are_refused_in_one_line() -> None:
+    watch = Observer(["weight_norm_in_test"], events=[LossBelow(1.0)], overhead=None)
+    with pytest.raises(GnomonError, match="Sequential is no subject"):
+        watch(0, SPEC.network())  # type: ignore[arg-type]
+    for loss in ("high", torch.ones(3)):
+        with pytest.raises(GnomonError, match="the loss of step 1 is no number; give the mean loss"):
+            watch(1, Subject(SPEC.network()), loss=loss)  # type: ignore[arg-type]
+
+
+def test_a_last_step_that_the_loop_passed_over_is_observed_at_the_end() -> None:
+    watch, subject = Observer(["weight_norm_in_test"], schedule=[0, 20], overhead=None), Subject(SPEC.network())
+    for step in (0, 7, 14):
+        watch(step, subject)
+    watch.finish(20, subject)
+    watch.finish(20, subject)
+    assert [m.labels["step"] for m in watch.measurements] == ["0", "20"]

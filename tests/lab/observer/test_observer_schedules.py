@@ -39,7 +39,7 @@ def test_a_schedule_without_end_ends_with_the_run() -> None:
 
 def test_a_list_of_steps_ends_where_it_ends() -> None:
     listed = Timetable((0, 5, 20), None)
-    assert (listed.horizon, listed.goes_on(5), listed.goes_on(20)) == (20, True, False)
+    assert (listed.horizon, listed.goes_on(20), listed.goes_on(21)) == (20, True, False)
     assert Timetable((0, 5, 20), 100).horizon == 100
     assert Timetable((), None).left(0) == 0
 

@@ -43,8 +43,10 @@ def instruments(asked: Sequence[Asked]) -> list[Instrument]:
     """One instrument for each estimator that is ``asked`` for, in alphabetical order.
 
     An estimator that is given, or made by what is given, stands in for the one of the same name.
-    Raises GnomonError for an unknown name, and when two that are given have one name.
+    Raises GnomonError for an unknown name, when two that are given have one name, and when nothing is asked for.
     """
+    if isinstance(asked, str) or not asked:
+        raise GnomonError(f"{asked!r} is no list of quantities", mend="give a list such as ['nll']")
     found: dict[str, Instrument] = {}
     for one in asked:
         if isinstance(one, str):
@@ -69,6 +71,8 @@ def _given(one: Estimator | Callable[..., Estimator]) -> Instrument:
     if isinstance(one, Estimator):
         estimator, make = one, _always(one)
     else:
+        if not callable(one):
+            raise GnomonError(f"{one!r} is no estimator", mend="give a name or an estimator")
         make = _maker(one)
         estimator = make(None)
         if not isinstance(estimator, Estimator):
@@ -88,7 +92,10 @@ def _always(estimator: Estimator) -> Callable[[float | None], Estimator]:
 
 def _maker(kind: Callable[..., Estimator]) -> Callable[[float | None], Estimator]:
     """``kind`` made with the learning rate, where it has room for one that is not set."""
-    option = inspect.signature(kind).parameters.get(_RATE)
+    try:
+        option = inspect.signature(kind).parameters.get(_RATE)
+    except ValueError:  # some built-in types do not tell
+        option = None
     if option is None or option.default not in (None, inspect.Parameter.empty):
         return lambda _rate: kind()
     return lambda rate: kind(**{_RATE: rate or None})

@@ -78,7 +78,7 @@ class Observer:
     Raises
     ------
     GnomonError : for an unknown name, or when there is no data for what needs it, or nothing to wait for; at the
-        first observation for an unknown site.
+        first observation for an unknown site; at the first step for what is no subject, or a loss that is no number.
 
     >>> from gnomon.lab.observer import log_spaced
     >>> from gnomon.organisms import ModularAddition, train
@@ -106,8 +106,13 @@ class Observer:
         say: Callable[[str], None] = _LOG.warning,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
-        if overhead is not None and not overhead > 0:
-            raise GnomonError(f"nothing can be observed in {overhead} of the time", mend="give e.g. 0.05, or None")
+        if overhead is not None and not (isinstance(overhead, int | float) and overhead > 0):
+            raise GnomonError(f"nothing can be observed in {overhead!r} of the time", mend="give e.g. 0.05, or None")
+        if data is not None and not isinstance(data, Mapping):
+            raise GnomonError("the data has no name", mend="give data={'train': data}")
+        unheard = None if isinstance(events, Event) else next((e for e in events if not isinstance(e, Event)), None)
+        if isinstance(events, Event) or unheard is not None:
+            raise GnomonError(f"{unheard or events!r} is no list of events", mend="give e.g. events=[LossPlateau()]")
         self._instruments = {i.name: i for i in instruments(quantities)}
         needy = next((i.asked for i in self._instruments.values() if not i.of_weights), None)
         if needy is not None and not data:
@@ -166,6 +171,8 @@ class Observer:
 
         A loss that is a tensor is read only where there are events, which waits for its device.
         """
+        if not isinstance(subject, Subject):
+            raise GnomonError(f"{type(subject).__name__} is no subject", mend="give gnomon.Subject(module, loss=…)")
         now = self._clock()
         happened = self._listen(step, loss)
         scheduled = step != self._latest and self._timetable.due(step)
@@ -216,7 +223,10 @@ class Observer:
     def _listen(self, step: int, loss: float | Tensor | None) -> list[str]:
         if loss is None or not self._events:
             return []
-        value = float(loss.detach()) if isinstance(loss, Tensor) else float(loss)
+        try:
+            value = float(loss.detach()) if isinstance(loss, Tensor) else float(loss)
+        except (TypeError, ValueError) as error:
+            raise GnomonError(f"the loss of step {step} is no number", mend="give the mean loss of the step") from error
         names = [e.name for e in self._events if math.isfinite(value) and e.happened(step, value)]
         self.happened += ((step, name) for name in names)
         return names

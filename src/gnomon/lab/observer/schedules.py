@@ -45,9 +45,15 @@ class Timetable:
     """A schedule beside the last step of the training run, where that is known.
 
     Where a schedule has no end of its own, the run's last step is scheduled too.
+    Raises GnomonError for what cannot say twice which steps it holds.
     """
 
     def __init__(self, schedule: Container[int], steps: int | None) -> None:
+        if not hasattr(schedule, "__contains__"):
+            raise GnomonError(
+                f"a schedule of type {type(schedule).__name__} does not say which steps it holds",
+                mend="give a range, a list of steps or Every(period)",
+            )
         self.steps = steps
         self._schedule = schedule
         self._listed = tuple(sorted(set(schedule))) if isinstance(schedule, Collection) else None
@@ -79,5 +85,5 @@ class Timetable:
         return sum(self.due(s) for s in range(step, self.steps + 1))
 
     def goes_on(self, step: int) -> bool:
-        """Whether there would be scheduled steps after ``step``, were training to go on."""
-        return self._listed is None or (bool(self._listed) and self._listed[-1] > step)
+        """Whether ``step`` is scheduled, or steps after it are, were training to go on."""
+        return self._listed is None or (bool(self._listed) and self._listed[-1] >= step)

@@ -116,7 +116,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--seeds", type=int, default=6, help="networks with weight decay")
     parser.add_argument("--controls", type=int, default=2, help="networks without")
     parser.add_argument("--observations", type=int, default=16, help="observed steps")
-    parser.add_argument("--chains", type=int, default=4, help="of the learning coefficient")
+    parser.add_argument("--chains", type=int, default=6, help="of the learning coefficient")
     parser.add_argument("--workers", type=int, default=2, help="processes")
     parser.add_argument("--p", type=int, default=53, help="modulus")
     parser.add_argument("--steps", type=int, default=2500, help="training steps")

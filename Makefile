@@ -7,7 +7,7 @@ export OMP_NUM_THREADS ?= 1
 export MKL_NUM_THREADS ?= 1
 export HF_HUB_OFFLINE ?= 1
 
-.PHONY: demo test test-slow lint docs bench calibrate calibration-table wheel clean
+.PHONY: demo test test-slow lint docs bench calibrate calibration-table grokking wheel clean
 
 demo: .venv/runtime
 	$(BIN)/gnomon calibrate --quick
@@ -38,6 +38,10 @@ calibrate: .venv/runtime
 # the table in the docs: every instrument on all seeds of its known answers
 calibration-table: .venv/runtime
 	$(BIN)/gnomon calibrate --json > docs/calibration.json.new && mv docs/calibration.json.new docs/calibration.json
+
+# the figure in the docs: six transformers that grok and two controls, watched
+grokking: .venv/runtime
+	$(BIN)/python docs/examples/grokking_transformer.py --out reports/grokking
 
 # the built wheel installs into an empty environment and finds itself healthy there
 wheel: .venv/dev

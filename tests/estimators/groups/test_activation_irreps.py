@@ -167,6 +167,14 @@ def test_one_operand_has_no_composition_and_three_have_one() -> None:
         assert cost.forward_passes == 4**k
 
 
+def test_a_network_that_diverged_fails_in_a_line() -> None:
+    subject, data, _ = mixed(Cyclic(5), Rng(0))
+    with torch.no_grad():
+        next(subject.module.parameters()).fill_(torch.nan)
+    with pytest.raises(GnomonError, match="site 'logits' is NaN or infinite; check the weights"):
+        read(subject, data)
+
+
 def test_inputs_that_differ_elsewhere_are_refused() -> None:
     subject, _ = tokens_subject(5)
     other = ArrayData(np.array([[0, 1, 5], [2, 3, 4]]))

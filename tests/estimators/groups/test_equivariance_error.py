@@ -168,6 +168,10 @@ def test_tokens_are_moved_in_texts_too() -> None:
     assert batch.kwargs["input_ids"].tolist() == [[7, 30, 9], [7, 50, 9]]
     with pytest.raises(GnomonError, match="a token at position 0 is no element of the group"):
         TokenAt(0, (30, 40, 50)).read(batch)
+    with pytest.raises(GnomonError, match="there is no position 3 in 3 tokens"):
+        TokenAt(3, (30, 40, 50)).read(batch)
+    with pytest.raises(GnomonError, match="tokens have no features to permute"):
+        Permutations(np.array([[0, 1, 2]])).on_inputs(batch, torch.tensor([0, 0]))
 
 
 def test_answers_may_stand_anywhere_in_the_output() -> None:
@@ -193,6 +197,29 @@ def test_what_cannot_be_moved_is_said() -> None:
         Composition(Cyclic(5), (OneHot(0, 5),), answers=(0, 1))
     with pytest.raises(GnomonError, match="counts"):
         EquivarianceError(elements=0)
+
+
+def test_actions_that_are_none_or_do_not_fit_are_refused_in_a_line() -> None:
+    for rows in (np.array([[0, 1], [1, 1]]), np.array([[0, 1], [1, 2]]), np.array([0, 1])):
+        with pytest.raises(GnomonError, match="inputs are no permutations, a row each"):
+            Permutations(rows)
+    swap = np.array([[0, 1], [1, 0]])
+    with pytest.raises(GnomonError, match="2 elements move the inputs, 1 the outputs"):
+        Permutations(swap, swap[:1])
+    data = ArrayData(np.random.default_rng(0).normal(size=(20, 3)))
+    with pytest.raises(GnomonError, match="there are 3 features, the action permutes 2"):
+        read(Subject(nn.Linear(3, 2)), data, action=Permutations(swap))
+    with pytest.raises(GnomonError, match="there are 4 features, the action permutes 2"):
+        read(Subject(nn.Linear(3, 4)), data, action=Permutations(np.array([[0, 1, 2], [2, 1, 0]]), swap))
+    pairs = pairs_of(Cyclic(5), 20, Rng(0))
+    action = Composition(Cyclic(5), (OneHot(0, 5), OneHot(5, 5)))
+    with pytest.raises(GnomonError, match="the network scores 3 answers, C_5 needs 5"):
+        read(Subject(nn.Linear(10, 3)), pairs, action=action)
+    network = nn.Linear(10, 5)
+    subject = Subject(network)
+    nn.init.constant_(network.weight, torch.nan)
+    with pytest.raises(GnomonError, match="the output is NaN or infinite"):
+        read(subject, pairs, action=action)
 
 
 def test_few_examples_and_a_silent_network_are_insufficient() -> None:

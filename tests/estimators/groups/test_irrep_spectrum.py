@@ -18,7 +18,7 @@ from gnomon.estimators.groups.shares import default_leading, permuted, shares_of
 from gnomon.measurement import Measurement
 from gnomon.randomness import Rng
 from gnomon.subjects import Subject
-from gnomon.subjects.symmetry import Cyclic, Dihedral, ElementWeights, Group, Symmetric, Symmetry
+from gnomon.subjects.symmetry import Cyclic, Dihedral, ElementWeights, Group, OneHot, Symmetric, Symmetry, TokenAt
 
 
 def read(subject: Subject, seed: int = 0, **options: object) -> dict[tuple[str | None, str, str], Measurement]:
@@ -207,5 +207,16 @@ def test_wrong_declarations_are_refused_in_a_line() -> None:
         read(subject, symmetry=outside)
     with pytest.raises(GnomonError, match="'weight' names 2 elements of C_3"):
         Symmetry(group=Cyclic(3), weights=(ElementWeights("weight", "inputs", (1, 2, 2)),))
+    below = Symmetry(group=Cyclic(3), weights=(ElementWeights("weight", "inputs", (-1, 0, 1)),))
+    with pytest.raises(GnomonError, match="'weight' has 3 inputs, the symmetry names number -1"):
+        read(subject, symmetry=below)
+    with pytest.raises(GnomonError, match="a matrix has no side 'input'; give inputs or outputs"):
+        ElementWeights("weight", "input", (0, 1, 2))  # type: ignore[arg-type]
+    with pytest.raises(GnomonError, match="an operand has 4 elements, C_3 has 3"):
+        Symmetry(group=Cyclic(3), operands=(TokenAt(0, (5, 6, 7)), OneHot(0, 4)))
+    with torch.no_grad():
+        subject.module.weight[0, 0] = torch.nan  # type: ignore[index, operator]
+    with pytest.raises(GnomonError, match="'weight' is NaN or infinite; check the weights"):
+        read(subject, symmetry=Symmetry(group=Cyclic(3), weights=(ElementWeights("weight", "inputs", (0, 1, 2)),)))
     with pytest.raises(GnomonError, match="counts"):
         IrrepSpectrum(permutations=0)

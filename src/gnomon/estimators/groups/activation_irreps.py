@@ -300,6 +300,8 @@ def _means(subject: Subject, symmetry: Symmetry, data: Data, sites: Sequence[str
         means = {label: total.numpy() * order / number for label, total in sums[site].items()}
         centre = next(iter(means.values())).mean(axis=0)
         size = squares[site] / number
+        if not np.isfinite(size):
+            raise GnomonError(f"site {site!r} is NaN or infinite", mend="check the weights, the data or the precision")
         variance = max(0.0, size - float(np.square(centre).sum()))
         found[site] = _Means(means, variance, size, precision[site], number)
     return found

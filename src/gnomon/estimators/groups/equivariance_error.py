@@ -117,6 +117,8 @@ class EquivarianceError(Estimator):
                 )
             ]
         errors, sizes, precision = self._passed(subject, action, data, budget, rng)
+        if not (np.isfinite(errors).all() and np.isfinite(sizes).all()):
+            raise GnomonError("the output is NaN or infinite", mend="check the weights, the data or the precision")
         summed = [np.asarray(np.bincount(clusters, of_each), np.float64) for of_each in (errors, sizes)]
         return [self._reading(summed[0], summed[1], precision)]
 

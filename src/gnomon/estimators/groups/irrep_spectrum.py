@@ -124,7 +124,7 @@ class IrrepSpectrum(Estimator):
     def measure(
         self, subject: Subject, data: Data | None, *, sites: Sequence[str], budget: Budget, rng: Rng
     ) -> list[Measurement]:
-        """See `Estimator.measure`. Raises GnomonError where it is inapplicable."""
+        """See `Estimator.measure`. Raises GnomonError where it is inapplicable, or a weight is NaN or infinite."""
         del budget
         symmetry = self._declared(subject)
         if symmetry is None or self.inapplicable(subject, data):
@@ -137,6 +137,8 @@ class IrrepSpectrum(Estimator):
 
     def _read(self, group: Group, one: ElementWeights, matrix: WeightMatrix, rng: Rng) -> list[Measurement]:
         values = _rows(one, matrix)
+        if not np.isfinite(values).all():
+            raise GnomonError(f"{one.parameter!r} is NaN or infinite", mend="check the weights")
         shares = shares_of(group, values)
         elements = one.name or group.name
         if shares is None:
@@ -196,8 +198,9 @@ def _wrongly_declared(symmetry: Symmetry, subject: Subject) -> str:
             return f"the symmetry names weights {one.parameter!r}, {subject.name} has the matrices {has}"
         outputs, inputs = by_name[one.parameter].values.shape
         size = inputs if one.side == "inputs" else outputs
-        if not 0 <= min(one.indices) <= max(one.indices) < size:
-            return f"{one.parameter!r} has {size} {one.side}, the symmetry names number {max(one.indices)}"
+        outside = next((i for i in one.indices if not 0 <= i < size), None)
+        if outside is not None:
+            return f"{one.parameter!r} has {size} {one.side}, the symmetry names number {outside}"
     return ""
 
 

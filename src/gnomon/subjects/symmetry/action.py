@@ -86,6 +86,12 @@ class Composition(Action):
     def compared(self, output: Tensor) -> Tensor:
         """See `Action.compared`: the scores of the answers, at the position where the answer stands."""
         scores = output[:, self.position] if output.ndim == 3 else output
+        wanted = max(self.answers, default=self.group.order - 1) + 1
+        if scores.shape[-1] < wanted:
+            raise GnomonError(
+                f"the network scores {scores.shape[-1]} answers, {self.group.name} needs {wanted}",
+                mend="declare which output scores each element, Composition(…, answers=…)",
+            )
         return scores[:, list(self.answers)] if self.answers else scores[:, : self.group.order]
 
     def _sides(self, elements: Tensor) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -102,10 +108,24 @@ class Permutations(Action):
     inputs : ``(order, features)``: where each feature of a moved input is taken from, features counted through all
         axes of an example but the first of the batch (the pixels of an image, channel by channel).
     outputs : ``(order, outputs)`` likewise; ``None`` where the output should not change.
+
+    Raises
+    ------
+    GnomonError : unless every row is a permutation, and both have as many; when the features are not so many.
     """
 
     inputs: NDArray[np.int64]
     outputs: NDArray[np.int64] | None = None
+
+    def __post_init__(self) -> None:
+        for name, rows in (("inputs", self.inputs), ("outputs", self.outputs)):
+            if rows is not None and (rows.ndim != 2 or bool((np.sort(rows) != np.arange(rows.shape[-1])).any())):
+                raise GnomonError(f"{name} are no permutations, a row each", mend="name every feature once in each row")
+        if self.outputs is not None and len(self.outputs) != len(self.inputs):
+            raise GnomonError(
+                f"{len(self.inputs)} elements move the inputs, {len(self.outputs)} the outputs",
+                mend="give a row for each",
+            )
 
     @property
     def order(self) -> int:
@@ -114,9 +134,11 @@ class Permutations(Action):
 
     def on_inputs(self, batch: Batch, elements: Tensor) -> Batch:
         """See `Action.on_inputs`."""
+        if not batch.args:
+            raise GnomonError("tokens have no features to permute", mend="give ArrayData, or an action on tokens")
         given = batch.args[0]
         flat = given.reshape(len(given), -1)
-        moved = _gathered(flat, self.inputs[elements.cpu().numpy()]).reshape(given.shape)
+        moved = _gathered(_fitting(flat, self.inputs), self.inputs[elements.cpu().numpy()]).reshape(given.shape)
         return replace(batch, args=(moved, *batch.args[1:]))
 
     def on_outputs(self, output: Tensor, elements: Tensor) -> Tensor:
@@ -124,7 +146,17 @@ class Permutations(Action):
         if self.outputs is None:
             return output
         flat = output.reshape(len(output), -1)
-        return _gathered(flat, self.outputs[elements.cpu().numpy()]).reshape(output.shape)
+        return _gathered(_fitting(flat, self.outputs), self.outputs[elements.cpu().numpy()]).reshape(output.shape)
+
+
+def _fitting(values: Tensor, permutations: NDArray[np.int64]) -> Tensor:
+    """``values``, ``(batch, features)``, if there are as many features as ``permutations`` name."""
+    if values.shape[1] != permutations.shape[1]:
+        raise GnomonError(
+            f"there are {values.shape[1]} features, the action permutes {permutations.shape[1]}",
+            mend="declare the action for this network and data",
+        )
+    return values
 
 
 def _gathered(values: Tensor, source: NDArray[np.int64]) -> Tensor:

@@ -22,12 +22,20 @@ class ElementWeights:
         or its outputs (an unembedding).
     indices : which input or output is each element.
     name : what they are, e.g. ``a``, for labels; may be empty where a matrix has but one such set.
+
+    Raises
+    ------
+    GnomonError : when there is no such side.
     """
 
     parameter: str
     side: Literal["inputs", "outputs"]
     indices: tuple[int, ...]
     name: str = ""
+
+    def __post_init__(self) -> None:
+        if self.side not in ("inputs", "outputs"):
+            raise GnomonError(f"a matrix has no side {self.side!r}", mend="give inputs or outputs")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -43,7 +51,7 @@ class Symmetry:
 
     Raises
     ------
-    GnomonError : when weights name another number of elements than the group has.
+    GnomonError : when weights or operands name another number of elements than the group has.
 
     >>> from gnomon.subjects.symmetry import Cyclic
     >>> Symmetry(group=Cyclic(3), weights=(ElementWeights("embed.weight", "inputs", (0, 1, 2)),)).group.name
@@ -61,6 +69,12 @@ class Symmetry:
                 raise GnomonError(
                     f"{one.parameter!r} names {len(set(one.indices))} elements of {self.group.name}",
                     mend=f"name each of the {self.group.order} once",
+                )
+        for operand in self.operands:
+            if operand.order != self.group.order:
+                raise GnomonError(
+                    f"an operand has {operand.order} elements, {self.group.name} has {self.group.order}",
+                    mend="declare one for each element",
                 )
         if self.action is None and self.operands:
             object.__setattr__(self, "action", Composition(self.group, self.operands))

@@ -13,7 +13,14 @@ from gnomon.subjects.batch import Batch
 
 
 class Operand(abc.ABC):
-    """An element of a group that every example holds. Subclasses are frozen dataclasses."""
+    """An element of a group that every example holds. Subclasses are frozen dataclasses.
+
+    Attributes
+    ----------
+    order : how many elements there are.
+    """
+
+    order: int
 
     @abc.abstractmethod
     def read(self, batch: Batch) -> Tensor:
@@ -58,9 +65,19 @@ class TokenAt(Operand):
     position: int
     tokens: tuple[int, ...]
 
+    @property
+    def order(self) -> int:  # type: ignore[override]
+        """See `Operand`."""
+        return len(self.tokens)
+
     def read(self, batch: Batch) -> Tensor:
         """See `Operand.read`."""
         inputs = _inputs(batch)
+        if not -inputs.shape[1] <= self.position < inputs.shape[1]:
+            raise GnomonError(
+                f"there is no position {self.position} in {inputs.shape[1]} tokens",
+                mend="give data of the kind that the symmetry was declared for",
+            )
         same = inputs[:, self.position, None] == torch.tensor(self.tokens, device=inputs.device)
         if not bool(same.any(dim=1).all()):
             raise GnomonError(

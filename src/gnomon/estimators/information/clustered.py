@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy.stats import t
 
 from gnomon.estimators import Estimator
-from gnomon.measurement import Measurement
+from gnomon.measurement import Measurement, Uncertainty
 
 FEWEST_CLUSTERS = 10
 _DRAWS = 4000
@@ -39,6 +39,17 @@ class ClusteredMeans:
     def half_widths(self, level: float = 0.95) -> NDArray[np.float64]:
         """Of the pointwise intervals, Student t with a degree of freedom less than there are clusters."""
         return np.asarray(self.errors * t.ppf(0.5 + level / 2, self.clusters - 1))
+
+    def intervals(self) -> Uncertainty:
+        """Pointwise 95 % intervals of means that are not negative; they cover the data."""
+        half = self.half_widths()
+        return Uncertainty.interval(
+            np.maximum(0.0, self.means - half),
+            self.means + half,
+            covers={"data"},
+            effective_samples=float(self.clusters.min()),
+            systematic=0.0,
+        )
 
     def simultaneous_factor(self, level: float = 0.95) -> float:
         """What to multiply `errors` by so that the intervals hold the whole curve at once (the sup-t band)."""

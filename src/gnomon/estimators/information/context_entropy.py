@@ -260,16 +260,8 @@ class ContextEntropy(Estimator):
         ]
 
     def _curve(self, quantity: Quantity, curve: ClusteredMeans, diagnostics: Mapping[str, Any]) -> Measurement:
-        half = curve.half_widths()
-        uncertainty = Uncertainty.interval(
-            np.maximum(0.0, curve.means - half),
-            curve.means + half,
-            covers={"data"},
-            effective_samples=float(curve.clusters.min()),
-            systematic=0.0,
-        )
         more = {**diagnostics, "simultaneous_factor": curve.simultaneous_factor()}
-        return Measurement.ok(quantity, curve.means, uncertainty, estimator=self.name, diagnostics=more)
+        return Measurement.ok(quantity, curve.means, curve.intervals(), estimator=self.name, diagnostics=more)
 
     def _beyond(
         self,

@@ -14,7 +14,7 @@ from gnomon.estimators.information import known
 from gnomon.estimators.information.clustered import FEWEST_CLUSTERS, clustered_means, too_few
 from gnomon.estimators.information.spans import centres, span_of, spans
 from gnomon.estimators.information.token_losses import LossAccumulator, TokenLosses, not_sequences
-from gnomon.measurement import Measurement, Quantity, Uncertainty, Unit, cluster_mean
+from gnomon.measurement import Measurement, Quantity, Unit, cluster_mean
 from gnomon.randomness import Rng
 from gnomon.subjects import Accumulator, Data, Statistic, Subject
 
@@ -189,14 +189,6 @@ class InContextLearning(StreamingEstimator):
         span = span_of(positions, found)
         kept = span >= 0
         curve = clustered_means(values[kept], span[kept], groups[kept], len(found))
-        half = curve.half_widths()
-        uncertainty = Uncertainty.interval(
-            np.maximum(0.0, curve.means - half),
-            curve.means + half,
-            covers={"data"},
-            effective_samples=float(curve.clusters.min()),
-            systematic=0.0,
-        )
         more = {
             "position": centres(found).tolist(),
             "from": [low for low, _ in found],
@@ -204,7 +196,7 @@ class InContextLearning(StreamingEstimator):
             "simultaneous_factor": curve.simultaneous_factor(),
         }
         return Measurement.ok(
-            BY_POSITION, curve.means, uncertainty, estimator=self.name, diagnostics={**diagnostics, **more}
+            BY_POSITION, curve.means, curve.intervals(), estimator=self.name, diagnostics={**diagnostics, **more}
         )
 
     @classmethod

@@ -29,7 +29,7 @@ from torch import nn
 
 ROUNDS = 3
 REPEATS = 3
-CHAINS, DRAWS, BURN_IN, BATCH = 10, 100, 100, 64  # chains and draws are the default of the peer
+CHAINS, DRAWS, BURN_IN, BATCH = 10, 400, 100, 64
 EXAMPLES, FEATURES, HIDDEN, CLASSES = 1024, 64, 128, 10
 WANTED = 2.0
 SETTINGS = {"nbeta": EXAMPLES / float(np.log(EXAMPLES)), "localization": 1000.0, "lr": 5e-4}

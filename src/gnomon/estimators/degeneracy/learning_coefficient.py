@@ -52,8 +52,7 @@ class LearningCoefficient(LocalLearningCoefficient):
 
     Cost: twice that of `LocalLearningCoefficient`, whose parameters it takes.
 
-    Source: Watanabe (2009), theorem 6.7 (free energy :math:`\lambda\log n - (m-1)\log\log n`); Lau et al.,
-    arXiv:2308.12108.
+    Source: Watanabe (2009) (free energy :math:`\lambda\log n - (m-1)\log\log n`); Lau et al., arXiv:2308.12108.
 
     >>> subject, data, truth = known.limit_of_regression(Rng(0))
     >>> (found,) = LearningCoefficient().measure(subject, data, sites=(), budget=Budget(), rng=Rng(0))

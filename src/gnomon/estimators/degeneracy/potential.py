@@ -5,7 +5,6 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -14,19 +13,12 @@ from torch import Tensor
 from torch.func import grad_and_value, vmap
 
 from gnomon.errors import GnomonError
+from gnomon.estimators.degeneracy.tracing import Gradients, Piece, Traced
 from gnomon.randomness import Rng
-from gnomon.subjects import Batch, Data, Parametric, Subject
+from gnomon.subjects import Data, Parametric, Subject
 from gnomon.subjects.memory import PeakMemory
 
 DEFAULT_BYTES = 512 * 2**20
-
-
-@dataclass(frozen=True, eq=False)
-class _Piece:
-    """Examples that are run at once, on the subject's device, and their losses at the centre."""
-
-    batch: Batch
-    losses: Tensor
 
 
 class Potential:
@@ -40,8 +32,8 @@ class Potential:
     gradient :math:`\nabla L_B(w^* + \delta) - \nabla L_B(w^*)` has no noise at the centre: taking off the slope batch
     by batch is a control variate (Baker et al., arXiv:1706.05439).
 
-    Many displacements are evaluated at once by `torch.func.vmap`, or one after the other where the network cannot be
-    batched so. Losses are added up in float64.
+    Many displacements are evaluated at once by `torch.func.vmap` (see also `Traced`), or one after the other where the
+    network cannot be batched so. Losses are added up in float64.
 
     Parameters
     ----------
@@ -83,6 +75,7 @@ class Potential:
         self.dtype = torch.float64 if all(p.dtype == torch.float64 for p in parameters) else torch.float32
         self.centre = torch.cat([p.reshape(-1).to(self.dtype) for p in parameters])
         self._batches = _dealt(len(data), batch_size, rng)
+        self._traced = Traced(self._at_once, before=self._reseed)
         with self.computing():
             self._prepare(keep_slope)
 
@@ -107,7 +100,7 @@ class Potential:
         self._slopes: dict[int, Tensor] = {}
         held = self.batches * self.dimension * self.centre.element_size()
         self._holds_slopes = self.batches == 1 or held <= self._max_bytes // 4
-        self._pieces: tuple[int, tuple[_Piece, ...]] | None = None
+        self._pieces: tuple[int, tuple[Piece, ...]] | None = None
         self._kept = self.gradient() if keep_slope else None
 
     def excess(self, displacements: Tensor, batch: int = 0) -> tuple[Tensor, Tensor]:
@@ -156,25 +149,27 @@ class Potential:
                 gradients[some] += gradient
         return values * self._scale, gradients * self._scale
 
-    def _of_piece(self, rows: Tensor, piece: _Piece) -> tuple[Tensor, Tensor]:
+    def _of_piece(self, rows: Tensor, piece: Piece) -> Gradients:
         """Gradients and values of the summed excess loss."""
-        self._reseed()
-
-        def excess(row: Tensor) -> Tensor:
-            losses = self._function.losses(self._function.split(self.centre + row), piece.batch)
-            return (losses - piece.losses).sum()
-
         if self.batched:
-            gradient, value = vmap(grad_and_value(excess), randomness="same")(rows)
-            return gradient, value
-        found = [_differentiated(excess, row) for row in rows]
+            return self._traced(rows, piece)
+        self._reseed()
+        found = [_differentiated(lambda row: self._excess_of(row, piece), row) for row in rows]
         return torch.stack([g for g, _ in found]), torch.stack([v for _, v in found])
 
-    def _pieces_of(self, batch: int) -> tuple[_Piece, ...]:
+    def _at_once(self, rows: Tensor, piece: Piece) -> Gradients:
+        gradients, values = vmap(grad_and_value(lambda row: self._excess_of(row, piece)), randomness="same")(rows)
+        return gradients, values
+
+    def _excess_of(self, row: Tensor, piece: Piece) -> Tensor:
+        losses = self._function.losses(self._function.split(self.centre + row), piece.batch)
+        return (losses - piece.losses).sum()
+
+    def _pieces_of(self, batch: int) -> tuple[Piece, ...]:
         if self._pieces is None or self._pieces[0] != batch:
             parts = self._split(self._batches[batch])
             made = (self._data.batch(part).to(self.device) for part in parts)
-            self._pieces = batch, tuple(map(_Piece, made, self._losses[batch]))
+            self._pieces = batch, tuple(map(Piece, made, self._losses[batch]))
         return self._pieces[1]
 
     def _split(self, examples: NDArray[np.int64]) -> list[NDArray[np.int64]]:
@@ -185,11 +180,11 @@ class Potential:
     def _losses_of(self, examples: NDArray[np.int64]) -> list[Tensor]:
         return [self._piece(part).losses for part in self._split(examples)]
 
-    def _piece(self, examples: NDArray[np.int64]) -> _Piece:
+    def _piece(self, examples: NDArray[np.int64]) -> Piece:
         batch = self._data.batch(examples).to(self.device)
         self._reseed()
         with torch.no_grad():
-            return _Piece(batch, self._function.losses(self._function.split(self.centre), batch))
+            return Piece(batch, self._function.losses(self._function.split(self.centre), batch))
 
     def _reseed(self) -> None:
         """A network that draws numbers even in evaluation mode shall draw the same every time."""
@@ -207,7 +202,7 @@ class Potential:
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("error")  # an operation that vmap can only loop over is no gain
-                self._of_piece(rows, piece)
+                self._at_once(rows, piece)
         except (RuntimeError, NotImplementedError, ValueError, TypeError, Warning):
             return False
         finally:

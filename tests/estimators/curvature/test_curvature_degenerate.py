@@ -84,3 +84,23 @@ def test_residuals_below_zero_by_rounding_are_no_noise() -> None:
     for seed in range(40):
         gram = np.full((32, 32), 0.7) + 1e-17 * np.random.default_rng(seed).normal(size=(32, 32))
         assert np.isfinite(gradient_noise(gram + gram.T, counts, Rng(0)).noise)
+
+
+@pytest.mark.parametrize("width", [1, 8])
+def test_second_derivatives_that_are_wrong_are_noticed(width: int) -> None:
+    """Those of torch's weight normalisation take the norms for constants: H is not symmetric."""
+    torch.manual_seed(0)
+    normed = nn.utils.parametrizations.weight_norm
+    network = nn.Sequential(normed(nn.Linear(5, width)), nn.Tanh(), normed(nn.Linear(width, 3)))
+    subject = Subject(network, loss=CrossEntropy())
+    parameters = [p for p in network.parameters() if p.requires_grad]
+    loss = nn.functional.cross_entropy(network(examples(64).inputs), examples(64).targets)
+    gradient = torch.cat([g.reshape(-1) for g in torch.autograd.grad(loss, parameters, create_graph=True)])
+    rows = [torch.autograd.grad(g, parameters, retain_graph=True, materialize_grads=True) for g in gradient]
+    hessian = torch.stack([torch.cat([r.reshape(-1) for r in row]) for row in rows])
+    if float((hessian - hessian.T).norm()) < 1e-3 * float(hessian.norm()):
+        pytest.skip("this torch has mended it")
+    for estimator in (HessianSpectrum(), HessianTrace()):
+        assert all("not those of a symmetric matrix" in m.reason for m in readings(estimator, subject, examples(64)))
+    # of first derivatives only, which are right
+    assert readings(GaussNewtonTrace(), subject, examples(64))[0].status == "ok"

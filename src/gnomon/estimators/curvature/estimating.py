@@ -16,6 +16,8 @@ from gnomon.randomness import Rng
 from gnomon.subjects import Data, Subject, trainable
 
 _FEWEST_CLUSTERS = 2
+# a matrix whose products are less symmetric than this share of it is not what was meant to be measured
+_ASYMMETRIC = 0.1
 _TRIALS = Cost(forward_passes=3, backward_passes=9)  # to learn how many examples fit into memory
 
 
@@ -98,6 +100,16 @@ class CurvatureEstimator(Estimator):
             Measurement.insufficient(q, reason, suffices=suffices, estimator=self.name, diagnostics=diagnostics)
             for q in self.quantities
         ]
+
+
+def asymmetry(rounding: float, size: float) -> str:
+    """Why nothing is read of a matrix of this ``size`` whose products show so much ``rounding``; else nothing."""
+    if rounding <= _ASYMMETRIC * size:
+        return ""
+    return (
+        f"its products are not those of a symmetric matrix (± {rounding:.2g} of {size:.2g}): the network's precision "
+        "is too low, or a second derivative of one of its operations is wrong, as of torch's weight_norm"
+    )
 
 
 def product_cost(matrix: CurvatureOperator, examples: int, data: Data, *, passes: int, products: int) -> Cost:

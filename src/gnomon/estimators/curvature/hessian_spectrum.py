@@ -12,7 +12,7 @@ from gnomon.errors import GnomonError
 from gnomon.estimators import Budget, KnownAnswer, register
 from gnomon.estimators.curvature import known
 from gnomon.estimators.curvature.curvature_operator import CurvatureOperator
-from gnomon.estimators.curvature.estimating import CurvatureEstimator, product_cost
+from gnomon.estimators.curvature.estimating import CurvatureEstimator, asymmetry, product_cost
 from gnomon.estimators.curvature.examples import affordable, groups
 from gnomon.estimators.curvature.extremes import largest_eigenvalue_bound, smallest_eigenvalue_bound
 from gnomon.estimators.curvature.hessian import HessianOperator
@@ -153,8 +153,11 @@ class HessianSpectrum(CurvatureEstimator):
         hessian = self.operator(subject, used, max_bytes=budget.bytes)
         with hessian.keeping():
             runs = lanczos(hessian, start_vectors(hessian.dimension, self.probes, rng), self.steps)
-        if max(np.abs(run.ritz_values).max() for run in runs) == 0.0:
+        largest = float(max(np.abs(run.ritz_values).max() for run in runs))
+        if largest == 0.0:
             return self._refused("the Hessian is zero", diagnostics={"parameters": hessian.dimension})
+        if reason := asymmetry(max(run.rounding for run in runs), largest):
+            return self._refused(reason, diagnostics={"parameters": hessian.dimension})
         return self._read(runs, hessian.on(used, groups(used, _GROUPS, rng)))
 
     def _read(self, runs: Sequence[Krylov], hessian: CurvatureOperator) -> list[Measurement]:

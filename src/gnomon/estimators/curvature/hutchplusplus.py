@@ -11,7 +11,7 @@ from gnomon.errors import GnomonError
 from gnomon.estimators import Budget, KnownAnswer, register
 from gnomon.estimators.curvature import known
 from gnomon.estimators.curvature.curvature_operator import CurvatureOperator
-from gnomon.estimators.curvature.estimating import CurvatureEstimator, product_cost
+from gnomon.estimators.curvature.estimating import CurvatureEstimator, asymmetry, product_cost
 from gnomon.estimators.curvature.examples import affordable, groups
 from gnomon.estimators.curvature.gauss_newton import GaussNewtonOperator
 from gnomon.estimators.curvature.hessian import HessianOperator
@@ -63,6 +63,7 @@ class TraceEstimate:
     ----------
     value, error, degrees_of_freedom : estimate, and its standard error over ``probes`` probes; 0 probes: exact.
     rounding : size of the products' rounding in it.
+    size : the same with all of its terms taken as positive.
     deflated : the part that was not left to the probes.
     data_error : standard error over the clusters of the data; ``None`` when it cannot be known.
     """
@@ -71,6 +72,7 @@ class TraceEstimate:
     error: float
     degrees_of_freedom: float
     rounding: float
+    size: float
     deflated: float
     probes: int
     data_error: float | None
@@ -97,12 +99,13 @@ def hutchplusplus(operator: CurvatureOperator, products: int, rng: Rng) -> Trace
     if d <= products:
         found = quadratic_forms(operator, torch.eye(d, dtype=torch.float64, device=operator.device))
         diagonal = torch.diagonal(found.product)
-        value = float(diagonal.sum())
+        value, size = float(diagonal.sum()), float(diagonal.abs().sum())
         return TraceEstimate(
             value=value,
             error=0.0,
             degrees_of_freedom=np.inf,
-            rounding=_HEADROOM * operator.precision * float(diagonal.abs().sum()),
+            rounding=_HEADROOM * (_asymmetry(found.product) + operator.precision) * size,
+            size=size,
             deflated=value,
             probes=0,
             data_error=data_error(found.by_group.sum(axis=1), found.counts),
@@ -127,7 +130,6 @@ def hutchplusplus(operator: CurvatureOperator, products: int, rng: Rng) -> Trace
     variance = 2 * n / (n + 2) * max(square - mean**2 / n, 0.0) / probes
     scatter = float((squares / square).var(ddof=1)) / probes if square > 0 else 0.0
     deflated = float(projected.trace())
-    asymmetry = float((projected - projected.T).norm()) / max(float(projected.norm()), 1e-300)
     # terms of either sign may cancel, their rounding does not
     size = float(projected.diagonal().abs().sum()) + abs(mean) + float(np.sqrt(square))
     by_group = on_sketch.by_group.sum(axis=1) + on_probes.by_group.mean(axis=1)
@@ -135,11 +137,17 @@ def hutchplusplus(operator: CurvatureOperator, products: int, rng: Rng) -> Trace
         value=deflated + mean,
         error=float(np.sqrt(variance)),
         degrees_of_freedom=max(2.0, 2 / scatter) if scatter > 0 else np.inf,
-        rounding=_HEADROOM * (asymmetry + operator.precision) * size,
+        rounding=_HEADROOM * (_asymmetry(projected) + operator.precision) * size,
+        size=size,
         deflated=deflated,
         probes=probes,
         data_error=data_error(by_group, on_probes.counts),
     )
+
+
+def _asymmetry(matrix: torch.Tensor) -> float:
+    """What rounding leaves between a matrix and its transpose, as a share of it."""
+    return float((matrix - matrix.T).norm()) / max(float(matrix.norm()), 1e-300)
 
 
 def _normal(rows: int, columns: int, rng: Rng) -> torch.Tensor:
@@ -174,6 +182,8 @@ class _Trace(CurvatureEstimator):
         matrix = self.operator(subject, used, groups=groups(used, _GROUPS, rng), max_bytes=budget.bytes)
         with matrix.keeping():
             found = hutchplusplus(matrix, self.products, rng)
+        if reason := asymmetry(found.rounding, found.size):
+            return self._refused(reason, diagnostics={"parameters": matrix.dimension, "estimate": found.value})
         source = "rounding of the products, from their asymmetry"
         if found.probes == 0:
             uncertainty = Uncertainty.exact(systematic=found.rounding, systematic_source=source)

@@ -129,6 +129,13 @@ def test_labels_that_do_not_vary_have_no_alignment() -> None:
     assert _read(subject, same, TangentKernel())["ntk_alignment"].status == "insufficient"
 
 
+def test_an_example_that_does_not_fit_into_memory_is_declined() -> None:
+    subject, data = _classifier()
+    found = TangentKernel().measure(subject, data, sites=(), budget=Budget(bytes=100), rng=Rng(0))
+    assert {m.status for m in found} == {"insufficient"}
+    assert all("the limit is" in m.reason for m in found)
+
+
 def test_a_wrong_option_is_refused() -> None:
     with pytest.raises(GnomonError, match="predictions ≥"):
         TangentKernel(predictions=2)

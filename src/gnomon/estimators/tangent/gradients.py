@@ -25,6 +25,10 @@ _MAX_EXAMPLES = 256
 _OTHERS = "others"
 
 
+class MemoryLimitError(GnomonError):
+    """The gradients of a single example need more than may be held."""
+
+
 class Gradients:
     """Gradients of the scores of the chosen predictions, along ``directions``, by parameter.
 
@@ -279,7 +283,7 @@ class Gradients:
         self._bytes_example, self._bytes_row = held[0] / n, held[1] / rows
         self._pass_first, self._pass_next = peaks[0], max(1, peaks[1] - peaks[0])
         if peaks[0] > self._max_bytes:
-            raise GnomonError(
+            raise MemoryLimitError(
                 f"the gradients of one example of {int(self._chosen.data.lengths[longest])} positions need "
                 f"{peaks[0] / 2**20:.0f} MiB, the limit is {self._max_bytes / 2**20:.0f} MiB",
                 mend="raise the memory limit or shorten the texts",

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from gnomon.errors import GnomonError
 from gnomon.estimators import Budget, Estimator
+from gnomon.estimators.tangent.gradients import MemoryLimitError
 from gnomon.estimators.tangent.predictions import Chosen, choose, running
 from gnomon.measurement import Cost, Measurement
 from gnomon.randomness import Rng
@@ -63,8 +64,11 @@ class TangentEstimator(Estimator):
             reason = f"{clusters} independent examples; a kernel of fewer than {FEWEST_CLUSTERS} says little"
             return self._refused(reason, suffices={"examples": FEWEST_CLUSTERS})
         each = math.ceil(self.predictions / len(used))
-        with running(subject):
-            return self._measure(subject, choose(subject, used, each=each, rng=rng), budget, rng)
+        try:
+            with running(subject):
+                return self._measure(subject, choose(subject, used, each=each, rng=rng), budget, rng)
+        except MemoryLimitError as error:
+            return self._refused(error.cause)
 
     @abc.abstractmethod
     def _measure(self, subject: Subject, chosen: Chosen, budget: Budget, rng: Rng) -> list[Measurement]:

@@ -66,7 +66,7 @@ class Texts:
         begins = np.flatnonzero(np.diff(sums[order], prepend=~sums[order[:1]]) != 0)
         copy = np.empty(len(sums), np.int64)
         copy[order] = np.arange(len(sums)) - np.repeat(begins, np.diff(begins, append=len(sums)))
-        return hashed(0, sums, copy).astype(np.int64)
+        return np.where(copy == 0, sums, hashed(0, sums, copy)).astype(np.int64)
 
     @property
     def positions(self) -> NDArray[np.int64]:

@@ -7,6 +7,8 @@ import pytest
 import torch
 from torch import nn
 
+from gnomon.estimators import Budget
+from gnomon.estimators.degeneracy import LocalLearningCoefficient
 from gnomon.estimators.degeneracy.langevin import Chains, Scheme, Trace
 from gnomon.estimators.degeneracy.potential import Potential
 from gnomon.estimators.degeneracy.reading import read
@@ -162,3 +164,39 @@ def test_chains_of_two_temperatures_do_not_mix() -> None:
     for i, tau in enumerate((_TAU, 4 * _TAU)):
         reading = read(trace.of(np.arange(8) + 8 * i))
         assert reading.value == pytest.approx(np.sum(0.5 * tau * h / (tau * h + 20)), abs=3 * reading.half_width + 1e-3)
+
+
+def naive(step: float, batch_size: int, steps: int, seed: int = 0) -> float:
+    """What plain stochastic gradient Langevin dynamics reads, that corrects nothing: 8 chains, in numpy."""
+    subject, data, _ = regression()
+    x, y = data.inputs.double().numpy(), data.targets.double().numpy()[:, 0]
+    centre = next(subject.module.parameters()).detach().double().numpy()[0]
+    left, hessian, generator = y - x @ centre, 2 * x.T @ x / _N, np.random.default_rng(seed)
+    at, energies = np.zeros((8, _D)), []
+    for t in range(steps):
+        some = generator.permutation(_N)[:batch_size]
+        slope = 2 * (at @ x[some].T - left[some]) @ x[some] / batch_size
+        at = at - step / 2 * (_TAU * slope + at) + np.sqrt(step) * generator.normal(size=at.shape)
+        if t >= steps // 5:
+            energies.append(_TAU / 2 * np.einsum("ci,ij,cj->c", at, hessian, at))
+    return float(np.mean(energies))
+
+
+def test_minibatches_of_64_where_a_naive_sampler_fails() -> None:
+    # ten-dimensional regression, n = 1,000, ε = 1e-3, γ = 1
+    subject, data, h = regression()
+    total = _TAU * h + 1.0
+    posterior = np.sum(0.5 * _TAU * h / total)
+    full_gradients = np.sum(0.5 * _TAU * h / (total * (1 - 1e-3 * total / 4)))
+    assert naive(1e-3, _N, 1500) == pytest.approx(full_gradients, abs=0.25)  # it is the minibatches that mislead it
+    estimator = LocalLearningCoefficient(
+        chains=8, steps=1000, burn_in=200, step_size=1e-3, localisation=1.0, batch_size=64, scheme="euler"
+    )
+    (found,) = estimator.measure(subject, data, sites=(), budget=Budget(), rng=Rng(0))
+    assert found.status == "ok", found.reason
+    assert found.uncertainty.contains(found.value, posterior)
+    assert found.uncertainty.contains(found.value, full_gradients)
+    wrong = naive(1e-3, 64, 1500)
+    assert wrong > 1.5 * full_gradients
+    assert not found.uncertainty.contains(found.value, wrong)
+    assert posterior + 0.2 < found.diagnostics["uncorrected"] < wrong

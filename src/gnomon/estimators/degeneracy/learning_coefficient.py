@@ -108,7 +108,7 @@ class LearningCoefficient(LocalLearningCoefficient):
     @classmethod
     def known_answers(cls) -> tuple[KnownAnswer, ...]:
         """A regular model, a normal crossing and a linear network, by their closed forms."""
-        name, seeds = LEARNING_COEFFICIENT.name, (3, 100)
+        name, seeds = LEARNING_COEFFICIENT.name, (3, 60)
         return (
             KnownAnswer(name="linear regression", quantity=name, make=known.limit_of_regression, seeds=seeds),
             KnownAnswer(

@@ -251,7 +251,7 @@ class LocalLearningCoefficient(Estimator):
     def known_answers(cls) -> tuple[KnownAnswer, ...]:
         """Regressions in closed form, and singular potentials whose integral is done numerically."""
         name = LOCAL_LEARNING_COEFFICIENT.name
-        seeds = (3, 100)
+        seeds = (3, 60)
         return (
             KnownAnswer(name="linear regression", quantity=name, make=known.linear_regression, seeds=seeds),
             KnownAnswer(name="redundant features", quantity=name, make=known.redundant_regression, seeds=seeds),

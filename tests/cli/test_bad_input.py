@@ -140,6 +140,7 @@ def test_a_full_disk_under_the_report_keeps_the_measurements(
     tiny_model: Path, texts: Path, full_disk: Path, own_store: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     arguments = ["examine", str(tiny_model), "--data", str(texts), "--examples", "40", "--out", str(full_disk / "r")]
+    arguments += ["--budget", "5s"]
     refused(arguments, capsys)
     with gnomon.Store.open(own_store) as store:
         assert len(store.measurements()) > 14
@@ -171,6 +172,8 @@ def test_ctrl_c_loses_nothing_that_was_finished(tiny_model: Path, texts: Path, o
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        # where the tests themselves run in the background, a shell has told them to ignore it
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     assert process.stdout is not None
     assert process.stdout.readline() == "waiting\n"

@@ -118,7 +118,9 @@ def test_examine_writes_a_report(
     tiny_model: Path, texts: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "report"
-    code, found = as_json(["examine", str(tiny_model), "--data", str(texts), "--out", str(out)], capsys)
+    code, found = as_json(
+        ["examine", str(tiny_model), "--data", str(texts), "--out", str(out), "--budget", "5s"], capsys
+    )
     assert code == 0
     page = Path(found["report"])
     assert page.parent == out

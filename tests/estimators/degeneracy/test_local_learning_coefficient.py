@@ -167,6 +167,13 @@ def test_a_step_that_is_too_long_is_declined() -> None:
         assert "ran away" in found.reason
 
 
+def test_two_chains_are_enough_for_an_error() -> None:
+    subject, data, truth = known.linear_regression(Rng(0))
+    found = read(subject, data, chains=2)
+    assert 0 < found.diagnostics["estimate_error"] < 0.5
+    assert found.diagnostics["estimate"] == pytest.approx(truth, abs=0.3)
+
+
 def test_a_step_size_and_temperature_given_are_used() -> None:
     subject, data, _ = known.linear_regression(Rng(0))
     found = read(subject, data, step_size=2e-3, n_beta=50.0, localisation=3.0)

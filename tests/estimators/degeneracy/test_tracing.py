@@ -112,3 +112,12 @@ def test_traces_are_bounded_in_number_and_size(monkeypatch: pytest.MonkeyPatch) 
     assert len(both_ways(subject, data, 7)._traced._traces) == 1
     monkeypatch.setattr(tracing, "_SMALL", 1.0)
     assert list(both_ways(subject, data, 10)._traced._traces.values()) == [None]
+
+
+def test_hooks_see_every_pass() -> None:
+    module, seen = MLP(), []
+    handle = module.register_forward_pre_hook(lambda _module, args: seen.append(len(args[0])))
+    potential = both_ways(Subject(module, loss=CrossEntropy()), labelled((5,)), 10)
+    handle.remove()
+    assert not potential._traced._traces
+    assert len(seen) >= 6 * potential.batches

@@ -75,7 +75,7 @@ class Potential:
         self.dtype = torch.float64 if all(p.dtype == torch.float64 for p in parameters) else torch.float32
         self.centre = torch.cat([p.reshape(-1).to(self.dtype) for p in parameters])
         self._batches = _dealt(len(data), batch_size, rng)
-        self._traced = Traced(self._at_once, before=self._reseed)
+        self._traced = Traced(self._at_once, before=self._reseed, module=subject.module)
         with self.computing():
             self._prepare(keep_slope)
 

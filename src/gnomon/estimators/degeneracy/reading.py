@@ -98,7 +98,8 @@ def _corrected(trace: Trace) -> tuple[float, float, float]:
     variance = float(v.var())
     c = float(np.clip(np.mean((e - e.mean()) * (v - v.mean())) / variance, 0.0, 1.0)) if variance > 0 else 0.0
     if not trace.heating.any():
-        known = float(trace.noise.mean(axis=0).var(ddof=1)) / trace.noise.shape[1]
+        alike = trace.noise.mean(axis=0) if trace.noise.shape[1] > 1 else v
+        known = float(alike.var(ddof=1)) / alike.size
         c *= known / (known + max(0.0, noise**2 - 4 * known)) if noise else 1.0
     return energy - heating - c * noise, heating, c
 

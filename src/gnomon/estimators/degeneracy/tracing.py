@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.fx.experimental.proxy_tensor import make_fx
 
 from gnomon.subjects import Batch
@@ -60,11 +60,15 @@ class Traced:
     ----------
     function : gradients ``(chains, d)`` and values ``(chains,)`` of rows ``(chains, d)`` by the examples of a piece.
     before : called before each evaluation; seeds whatever random numbers the network draws.
+    module : the network; one that has hooks is not traced, they may want to see every pass.
     """
 
-    def __init__(self, function: Callable[[Tensor, Piece], Gradients], before: Callable[[], None]) -> None:
+    def __init__(
+        self, function: Callable[[Tensor, Piece], Gradients], before: Callable[[], None], module: nn.Module
+    ) -> None:
         self._function = function
         self._before = before
+        self._allowed = not any(m._forward_hooks or m._forward_pre_hooks for m in module.modules())
         self._seen: set[object] = set()
         self._traces: dict[object, Callable[..., Gradients] | None] = {}
         self._checked: set[object] = set()
@@ -74,7 +78,7 @@ class Traced:
         tensors = piece.tensors
         shape = (rows.shape, *(t.shape for t in tensors))
         this = (shape, int(piece.batch.examples[0]))
-        trace = self._trace(shape, rows, piece) if this in self._seen else None
+        trace = self._trace(shape, rows, piece) if self._allowed and this in self._seen else None
         self._seen.add(this)
         self._before()
         if trace is None:

@@ -201,14 +201,11 @@ def test_minibatches_of_64_stay_inside_the_stated_interval(make: object) -> None
     inside, statistical = [], []
     for seed in range(30):
         subject, data, truth = make(Rng(seed).child("make"))  # type: ignore[operator]
-        found = read(subject, data, seed=seed, batch_size=64)
-        if found.status == "insufficient":  # R-hat may come out just above its limit
-            assert "R-hat" in found.reason
-            continue
+        found = read(subject, data, seed=seed, batch_size=64, steps=640)
+        assert found.status == "ok", found.reason
         inside.append(found.uncertainty.contains(found.value, truth))
         statistical.append(abs(found.value - truth) <= found.uncertainty.half_width)
         assert found.uncertainty.systematic > 0
-    assert len(inside) >= 28
     assert np.mean(inside) >= 0.95
     assert np.mean(statistical) >= 0.75  # what the correction leaves is small beside the noise
 

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from gnomon.cli import calibrate, doctor, examine, measure, organism, quantities
+from gnomon.cli import run as run_command
 from gnomon.errors import GnomonError
 
 BAD_INPUT = 2
@@ -40,6 +41,7 @@ app.command("quantities")(quantities.quantities)
 app.command("measure")(measure.measure)
 app.command("calibrate")(calibrate.calibrate)
 app.command("examine")(examine.examine)
+app.command("run")(run_command.run)
 app.command("doctor")(doctor.doctor)
 app.add_typer(organism.app, name="organism")
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from gnomon.lab.certificate import Certificate
     from gnomon.measurement import Measurement
+    from gnomon.phenomena import Report
 
 
 _WIDTH_OF_A_FILE = 180
@@ -57,3 +58,21 @@ def certificate_row(c: Certificate) -> tuple[str, ...]:
         f"{c.read}/{c.n}" + (f", {c.insufficient} declined" if c.insufficient else ""),
         "pass" if c.passed else f"FAIL: {c.reason}",
     )
+
+
+def claim_row(report: Report) -> Iterator[tuple[str, ...]]:
+    """For each claim: phenomenon, arm, statement, value, interval, threshold, state."""
+    arms = {"claim": report.finding.claims, **{f"control: {a}": c for a, c in report.finding.controls.items()}}
+    for arm, claims in arms.items():
+        for claim in claims:
+            m, threshold = claim.measurement, claim.to_json()
+            ends = "" if claim.ends is None else f"{claim.ends[0]:.4g} to {claim.ends[1]:.4g}"
+            yield (
+                report.phenomenon.name,
+                arm,
+                claim.statement,
+                f"{m.value:.4g}" if isinstance(m.value, float) else m.reason,
+                ends,
+                f"{threshold['sense']} {threshold['threshold']}",
+                claim.state,
+            )

@@ -8,11 +8,11 @@ from typing import Annotated, Any, Self
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, ModelWrapValidatorHandler, ValidationError, model_validator
+from pydantic import Field, ModelWrapValidatorHandler, model_validator
 from torch import Tensor, nn
 
 from gnomon.errors import GnomonError
-from gnomon.measurement import hash_json
+from gnomon.lab.spec import Spec
 from gnomon.randomness import Rng
 from gnomon.subjects import ArrayData, Data, Loss, Site, Subject
 from gnomon.subjects.symmetry import Symmetry
@@ -23,13 +23,11 @@ Count = Annotated[int, Field(ge=1)]
 Positive = Annotated[float, Field(gt=0)]
 
 
-class Recipe(BaseModel, abc.ABC):
+class Recipe(Spec, abc.ABC):
     r"""A network for :math:`a + b \;\mathrm{mod}\; p` and how it is trained: full batch, AdamW.
 
     A subclass adds its ``kind``, its sizes, and what is abstract here; `train` and `Organism` need nothing else.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     p: Modulus
     train_share: Share
@@ -42,14 +40,8 @@ class Recipe(BaseModel, abc.ABC):
 
     @model_validator(mode="wrap")
     @classmethod
-    def _in_one_line(cls, values: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
-        try:
-            spec = handler(values)
-        except ValidationError as error:
-            faults = (
-                f"{'.'.join(map(str, e['loc'])) or 'spec'}: {e['msg']} (got {e['input']!r})" for e in error.errors()
-            )
-            raise GnomonError(f"bad {cls.__name__}: {'; '.join(faults)}", mend="mend the field") from None
+    def _possible(cls, values: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        spec: Self = handler(values)
         if not all(0 <= beta < 1 for beta in spec.betas):
             raise GnomonError(f"bad {cls.__name__}: betas {spec.betas} are not in [0, 1)", mend="mend the field")
         if not 0 < spec.train_size < spec.p**2:
@@ -58,11 +50,6 @@ class Recipe(BaseModel, abc.ABC):
                 mend="choose a share nearer to 0.5",
             )
         return spec
-
-    @property
-    def hash(self) -> str:
-        """SHA-256 of the recipe's canonical JSON."""
-        return hash_json(self.model_dump(mode="json"))
 
     @property
     def train_size(self) -> int:

@@ -23,7 +23,7 @@ from sqlalchemy import (
 
 from gnomon.errors import GnomonError
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 metadata = MetaData()
 
@@ -92,6 +92,25 @@ run_measurements = Table(
     metadata,
     Column("run", ForeignKey("runs.id"), primary_key=True),
     Column("identity", ForeignKey("measurements.identity"), primary_key=True, index=True),
+)
+
+# A point of a sweep that was run: one row for each key, whoever ran it and how often.
+points = Table(
+    "points",
+    metadata,
+    Column("key", String(64), primary_key=True),
+    Column("experiment", String, nullable=False, index=True),
+    Column("status", String, nullable=False),
+    Column("created", String, nullable=False),
+    Column("stored", BigInteger, nullable=False),
+    Column("document", Text, nullable=False),
+)
+
+run_points = Table(
+    "run_points",
+    metadata,
+    Column("run", ForeignKey("runs.id"), primary_key=True),
+    Column("key", ForeignKey("points.key"), primary_key=True, index=True),
 )
 
 

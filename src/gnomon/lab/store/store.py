@@ -23,6 +23,7 @@ from gnomon.lab.store.arrays import ArrayFiles
 from gnomon.lab.store.documents import canonical, from_document, to_row
 from gnomon.lab.store.engine import database_of, make_engine
 from gnomon.lab.store.failures import is_busy, one_line
+from gnomon.lab.store.point_record import PointRecord
 from gnomon.lab.store.run import Run, new_run
 from gnomon.measurement import Measurement
 
@@ -248,6 +249,59 @@ class Store:
                 chosen = chosen.where(table.c[name].in_(_several(choice)))
         rows = self._read(lambda c: c.execute(chosen).mappings().all())
         return [Run(**{**row, "spec": json.loads(row["spec"])}) for row in rows]
+
+    def add_points(self, records: Iterable[PointRecord], *, run: str | None = None) -> None:
+        """Keep the points of a sweep, all or none. One that is done already stays; one that failed may be replaced.
+
+        With ``run``, they belong to that run.
+        """
+        table = schema.points
+        rows = [
+            {
+                "key": record.key,
+                "experiment": record.experiment,
+                "status": record.status,
+                "created": record.created,
+                "stored": time.time_ns(),
+                "document": canonical(record.to_json()),
+            }
+            for record in records
+        ]
+
+        def work(connection: Connection) -> None:
+            if rows:
+                new = insert(table)
+                fresh = {c: new.excluded[c] for c in ("status", "created", "stored", "document")}
+                replace = new.on_conflict_do_update(
+                    index_elements=[table.c.key], set_=fresh, where=table.c.status == "failed"
+                )
+                connection.execute(replace, rows)
+            if rows and run is not None:
+                belongs = [{"run": run, "key": row["key"]} for row in rows]
+                connection.execute(insert(schema.run_points).on_conflict_do_nothing(), belongs)
+
+        self._check_writable()
+        self._write(work)
+
+    def points(
+        self,
+        *,
+        keys: Collection[str] | None = None,
+        experiment: Choice = None,
+        status: Choice = None,
+        run: Choice = None,
+    ) -> list[PointRecord]:
+        """The points of sweeps that fit, oldest first."""
+        table, belongs = schema.points, schema.run_points
+        chosen = select(table.c.key, table.c.document).order_by(table.c.stored)
+        for name, choice in (("experiment", experiment), ("status", status)):
+            if choice is not None:
+                chosen = chosen.where(table.c[name].in_(_several(choice)))
+        if run is not None:
+            chosen = chosen.where(table.c.key.in_(select(belongs.c.key).where(belongs.c.run.in_(_several(run)))))
+        rows = self._read(lambda c: c.execute(chosen).all())
+        wanted = None if keys is None else set(keys)
+        return [PointRecord(**json.loads(row.document)) for row in rows if wanted is None or row.key in wanted]
 
     def health(self) -> dict[str, Any]:
         """What `gnomon doctor` shows: place, size, rows, and whether the database is intact."""

@@ -1,0 +1,72 @@
+"""`gnomon run`: phenomena, each with its claim, its control and a verdict over seeds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from gnomon.cli.options import AsJson, StorePath, print_json
+from gnomon.cli.sweeping import ExecutorName, Workers, executor_named, settings
+from gnomon.errors import GnomonError
+
+if TYPE_CHECKING:
+    from gnomon.phenomena import Report
+
+_EXIT = {"shown": 0, "not shown": 1, "insufficient": 3}
+
+
+def run(
+    name: Annotated[str, typer.Argument(help="A phenomenon, or all.")],
+    preset: Annotated[Literal["quick", "full"], typer.Option("--preset", help="How much of it.")] = "quick",
+    changes: Annotated[list[str] | None, typer.Option("--set", help="FIELD=VALUE of its settings; repeat.")] = None,
+    seeds: Annotated[int | None, typer.Option("--seeds", min=1, help="How many; default: the preset's.")] = None,
+    executor: ExecutorName = "local",
+    workers: Workers = None,
+    out: Annotated[Path, typer.Option("--out", help="Folder of the page.")] = Path("report"),
+    store: StorePath = None,
+    as_json: AsJson = False,
+) -> int:
+    """Run a phenomenon (or all of them): claim, negative control, verdict over seeds, and a page that shows them."""
+    from gnomon.cli.progress import progress_bar
+    from gnomon.cli.tables import claim_row, print_table
+    from gnomon.lab.store import Store
+    from gnomon.phenomena import phenomena, phenomenon
+    from gnomon.phenomena import run as run_one
+    from gnomon.report.phenomena import write_phenomena
+
+    if name == "all" and changes:
+        raise GnomonError("--set changes the settings of one phenomenon", mend="name it instead of all")
+    chosen = [phenomenon(n) for n in (phenomena() if name == "all" else [name])]
+    with Store.open(store) as kept, progress_bar(name) as progress, executor_named(executor, workers, kept) as where:
+        reports = [
+            run_one(
+                one,
+                store=kept,
+                executor=where,
+                preset=preset,
+                changes=settings(changes),
+                seeds=seeds,
+                progress=lambda _stage, done, total, n=one.name: progress(n, done, total),  # type: ignore[misc]
+            )
+            for one in chosen
+        ]
+    pages = write_phenomena(reports, out)
+    if as_json:
+        documents = [r.to_json(figures) for r, figures in zip(reports, pages.figures, strict=True)]
+        print_json(documents if name == "all" else documents[0])
+    else:
+        rows = [row for report in reports for row in claim_row(report)]
+        print_table("phenomena", ("phenomenon", "arm", "claim", "value", "interval", "threshold", "state"), rows)
+        typer.echo(f"page: {pages.page}")
+    return max((_code(r) for r in reports), key=[0, 3, 1].index)
+
+
+def _code(report: Report) -> int:
+    """0 when it is shown and its control is not; 3 when either is undecided, 1 otherwise."""
+    if report.verdict == "shown" and report.control == "shown":
+        return 1
+    if report.verdict == "shown" and report.control == "insufficient":
+        return 3
+    return _EXIT[report.verdict]

@@ -1,0 +1,1 @@
+"""Structure: the few directions that a prediction rests on."""

@@ -22,7 +22,7 @@ import specimen
 from gnomon.errors import GnomonError
 from gnomon.lab.affordable import LeftOut
 from gnomon.measurement import Measurement, Uncertainty, Unit
-from gnomon.report import page
+from gnomon.report import document
 from gnomon.report.certificates import mark, marks
 from gnomon.report.content import Examination
 from gnomon.report.headline import MOST_CARDS, cards, introduction, trust
@@ -411,7 +411,7 @@ def test_a_full_disk_is_one_line_and_spares_the_report_that_was_there(
 
         return Full()
 
-    monkeypatch.setattr(page.os, "fdopen", full)
+    monkeypatch.setattr(document.os, "fdopen", full)
     with pytest.raises(GnomonError, match="No space left on device; free some space") as caught:
         write_report(bare(*ours, title="second"), tmp_path)
     assert "\n" not in str(caught.value)

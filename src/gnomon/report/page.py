@@ -2,33 +2,21 @@
 
 from __future__ import annotations
 
-import base64
-import errno
-import hashlib
-import os
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import jinja2
-from jinja2.utils import htmlsafe_json_dumps
-from markupsafe import Markup
-
-from gnomon.errors import GnomonError
 from gnomon.lab.affordable import LeftOut
 from gnomon.measurement import Provenance, Quantity, catalogue
 from gnomon.report import certificates, headline, readings
 from gnomon.report.content import Examination
-from gnomon.report.exports import LICENCE, Drawn, draw, script
+from gnomon.report.document import rendered, write_file, writing_to
+from gnomon.report.exports import Drawn, draw
 from gnomon.report.figures.selection import figures, training_figures
-from gnomon.report.mathml import definition, mathml, prose
 from gnomon.report.numbers import plain, seconds, size, superscripts
 from gnomon.report.refusals import refusals
 from gnomon.report.themes import THEMES, rank, words
 
-_TEMPLATES = Path(__file__).parent / "templates"
 _HASH_SHOWN = 16
 
 
@@ -46,56 +34,21 @@ def write_report(
     drawn = [draw(figure) for figure in figures(examination, definitions)]
     trained = [draw(figure) for figure in training_figures(examination)]
     html = _render(examination, drawn, trained, definitions)
-    try:
+    with writing_to(folder):
         (folder / "figures").mkdir(parents=True, exist_ok=True)
         for one in (*drawn, *trained):
             for name, content in one.files():
-                _write(folder / "figures" / name, content)
-        return _write(folder / "report.html", html.encode())
-    except OSError as error:
-        mend = "free some space" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "give another folder"
-        raise GnomonError(f"cannot write the report to '{folder}': {error.strerror or error}", mend=mend) from error
-
-
-def _write(path: Path, content: bytes) -> Path:
-    """Write ``content`` under a temporary name and rename it; leave nothing behind when that fails."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        Path(temporary).chmod(0o644)
-        return Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+                write_file(folder / "figures" / name, content)
+        return write_file(folder / "report.html", html.encode())
 
 
 def _render(
     examination: Examination, drawn: Sequence[Drawn], trained: Sequence[Drawn], definitions: Mapping[str, Quantity]
 ) -> str:
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(_TEMPLATES),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-    )
-    environment.filters |= {
-        "mathml": mathml,
-        "definition": definition,
-        "prose": prose,
-        "json": _json,
-        "drawing": Markup,
-    }
-    scripts = (script(), (_TEMPLATES / "charts.js").read_text(encoding="utf-8"))
     marks = certificates.marks(examination.measurements, examination.certificates)
-    return environment.get_template("report.html.j2").render(
+    return rendered(
+        "report.html.j2",
         examination=examination,
-        version=version("gnomon"),
-        style=Markup((_TEMPLATES / "style.css").read_text(encoding="utf-8")),
-        scripts=[Markup(s) for s in scripts],
-        script_hashes=[_integrity(s) for s in scripts],
-        licence=LICENCE,
         introduction=headline.introduction(examination),
         cards=headline.cards(examination, marks),
         trust=headline.trust(marks),
@@ -109,15 +62,6 @@ def _render(
         provenance=_provenance(examination),
         seconds=seconds(examination.seconds),
     )
-
-
-def _json(spec: Mapping[str, Any]) -> Markup:
-    """``spec`` inside a script element: ``<``, ``>``, ``&`` and ``'`` are escaped, so that no text can close it."""
-    return htmlsafe_json_dumps(dict(spec))
-
-
-def _integrity(source: str) -> str:
-    return "sha256-" + base64.b64encode(hashlib.sha256(source.encode()).digest()).decode()
 
 
 def _sections(examination: Examination, drawn: Sequence[Drawn], marks: readings.Marks) -> Iterator[dict[str, Any]]:

@@ -74,7 +74,9 @@ class ModularAddition(Recipe):
 
     def objective(self, output: Tensor, classes: Tensor) -> Tensor:
         """See `Recipe.objective`."""
-        return (output - nn.functional.one_hot(classes, self.p).to(output.dtype)).square().mean()
+        # no one_hot: it cannot be batched over replicas by torch.func
+        target = torch.eye(self.p, dtype=output.dtype, device=output.device)[classes]
+        return (output - target).square().mean()
 
     def sites(self) -> tuple[Site, ...]:
         """``embed``, ``blocks.0`` and ``logits``."""

@@ -1,4 +1,4 @@
-"""The public conformance suite: what every estimator, ours or yours, must pass.
+"""The public conformance suites: what every estimator and every phenomenon, ours or yours, must pass.
 
 >>> from gnomon.testing import check_estimator
 >>> from gnomon.estimators import estimator
@@ -6,5 +6,6 @@
 """
 
 from gnomon.testing.conformance import ConformanceError, check_estimator, checks
+from gnomon.testing.phenomena import check_phenomenon, phenomenon_checks
 
-__all__ = ["ConformanceError", "check_estimator", "checks"]
+__all__ = ["ConformanceError", "check_estimator", "check_phenomenon", "checks", "phenomenon_checks"]

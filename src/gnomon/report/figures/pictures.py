@@ -37,7 +37,7 @@ def _curves(picture: Picture, phenomenon: str) -> Figure:
     legend = alt.Legend(title=None) if len(groups) > 1 else None
     colours = [SERIES[i % len(SERIES)] for i in range(len(groups))]
     base = chart_of_rows().encode(
-        x=alt.X("x:Q", scale=_scale(picture.log_x, [r["x"] for r in rows]), axis=_axis(picture.log_x, title=picture.x)),
+        x=alt.X("x:Q", scale=_scale_x(picture), axis=_axis(picture.log_x, title=picture.x)),
         color=alt.Color("series:N", scale=alt.Scale(domain=groups, range=colours), legend=legend),
         detail="curve:N",
     )
@@ -98,6 +98,10 @@ def _drawable(value: float | None, logarithmic: bool) -> float | None:
     if value is None or not math.isfinite(value) or (logarithmic and value <= 0):
         return None
     return float(value)
+
+
+def _scale_x(picture: Picture) -> alt.Scale:
+    return alt.Scale(type="log" if picture.log_x else "linear", zero=False, nice=False, padding=6)
 
 
 def _scale(logarithmic: bool, values: Iterable[float | None]) -> alt.Scale:

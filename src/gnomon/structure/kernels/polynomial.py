@@ -1,0 +1,46 @@
+"""Powers of the inner product."""
+
+from __future__ import annotations
+
+import math
+
+from torch import Tensor
+
+from gnomon.errors import GnomonError
+from gnomon.structure.kernels.kernel import Kernel, Slopes
+
+
+class Polynomial(Kernel):
+    r"""The polynomial kernel :math:`(c + x^\top M z)^k`; with the defaults, the quadratic one.
+
+    Its gradient is :math:`k\,(c + x^\top M z)^{k-1} M z`.
+
+    Parameters
+    ----------
+    degree : k, at least 1.
+    offset : c ≥ 0; with 0 the predictor is homogeneous of degree k.
+
+    >>> import torch
+    >>> x = torch.tensor([[1.0, 2.0]])
+    >>> Polynomial().matrix(x, x, torch.eye(2)).item()
+    25.0
+    """
+
+    def __init__(self, degree: int = 2, offset: float = 0.0) -> None:
+        if degree < 1 or degree != int(degree):
+            raise GnomonError(f"degree {degree} is not a positive integer")
+        if not (offset >= 0 and math.isfinite(offset)):
+            raise GnomonError(f"offset {offset} is negative", mend="the kernel would not be positive")
+        self.degree = degree
+        self.offset = offset
+
+    def matrix(self, x: Tensor, z: Tensor, metric: Tensor) -> Tensor:
+        """See `Kernel.matrix`."""
+        return self._affine(x, z, metric).pow_(self.degree)
+
+    def slopes(self, x: Tensor, z: Tensor, metric: Tensor) -> Slopes:
+        """See `Kernel.slopes`."""
+        return Slopes(own=None, other=self._affine(x, z, metric).pow_(self.degree - 1).mul_(self.degree))
+
+    def _affine(self, x: Tensor, z: Tensor, metric: Tensor) -> Tensor:
+        return (x @ (metric @ z.T)).add_(self.offset)

@@ -7,7 +7,7 @@ export OMP_NUM_THREADS ?= 1
 export MKL_NUM_THREADS ?= 1
 export HF_HUB_OFFLINE ?= 1
 
-.PHONY: demo test test-slow lint docs bench calibrate calibration-table grokking wheel clean
+.PHONY: demo test test-slow lint docs bench calibrate calibration-table grokking phenomena wheel clean
 
 demo: .venv/runtime
 	$(BIN)/gnomon calibrate --quick
@@ -42,6 +42,12 @@ calibration-table: .venv/runtime
 # the figure in the docs: six transformers that grok and two controls, watched
 grokking: .venv/runtime
 	$(BIN)/python docs/examples/grokking_transformer.py --out reports/grokking
+
+# the verdicts and figures in the docs
+phenomena: .venv/runtime
+	$(BIN)/gnomon run all --preset quick --out reports/phenomena --json > docs/phenomena.json.new || test $$? -ne 2
+	mv docs/phenomena.json.new docs/phenomena.json
+	mkdir -p docs/phenomena/figures && cp reports/phenomena/figures/*.svg docs/phenomena/figures/
 
 # the built wheel installs into an empty environment and finds itself healthy there
 wheel: .venv/dev

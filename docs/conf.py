@@ -10,7 +10,7 @@ project = "gnomon"
 author = copyright = "The gnomon developers"
 version = release = installed_version("gnomon")
 
-extensions = ["myst_parser", "sphinx.ext.autodoc", "atlas", "calibration", "docstrings", "maths"]
+extensions = ["myst_parser", "sphinx.ext.autodoc", "atlas", "calibration", "docstrings", "maths", "phenomena"]
 html_math_renderer = "mathml"
 exclude_patterns = ["_build", "examples"]
 

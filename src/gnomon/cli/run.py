@@ -48,7 +48,7 @@ def run(
                 preset=preset,
                 changes=settings(changes),
                 seeds=seeds,
-                progress=lambda _stage, done, total, n=one.name: progress(n, done, total),  # type: ignore[misc]
+                watch=lambda s, n=one.name: progress(n, s.all.settled, s.all.total),  # type: ignore[misc]
             )
             for one in chosen
         ]

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from gnomon.errors import GnomonError
 from gnomon.lab.spec import Spec
 from gnomon.lab.store import PointRecord, Store
-from gnomon.lab.sweep import Results, run_points
+from gnomon.lab.sweep import Results, Watch, run_points
 from gnomon.lab.sweep.executors import Executor
 from gnomon.measurement import Cost, Measurement
 from gnomon.measurement.provenance import record
 from gnomon.phenomena.claim import Claim, Verdict, control_verdict, verdict_of
 from gnomon.phenomena.phenomenon import Finding, Phenomenon, Preset
-
-Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,7 +81,7 @@ def run(
     preset: Preset = "quick",
     changes: Mapping[str, Any] | None = None,
     seeds: int | None = None,
-    progress: Progress | None = None,
+    watch: Watch | None = None,
 ) -> Report:
     """Run ``phenomenon`` and judge it.
 
@@ -91,6 +89,7 @@ def run(
     ----------
     changes : fields of the preset's settings to change, names dotted.
     seeds : how many, from 0; default: what the preset uses.
+    watch : called with the state of its sweep, see `run_points`.
 
     Raises
     ------
@@ -109,7 +108,7 @@ def run(
         "seeds": list(chosen),
     }
     name = store.start_run("phenomenon", subject=phenomenon.name, spec=spec)
-    results = run_points(points, store=store, executor=executor, run=name, progress=progress)
+    results = run_points(points, store=store, executor=executor, run=name, watch=watch)
     if results.failed and len(results.failed) == len({p.key for p in points}):
         raise GnomonError(f"every point of {phenomenon.name} failed: {results.failed[0].reason}")
     found = phenomenon.judge(settings, chosen, results)

@@ -4,7 +4,8 @@ from gnomon.lab.store.point_record import Outcome, PointRecord
 from gnomon.lab.sweep.experiment import Experiment, experiment, experiments
 from gnomon.lab.sweep.point import Point
 from gnomon.lab.sweep.results import Results
-from gnomon.lab.sweep.running import run_points
+from gnomon.lab.sweep.running import Watch, run_points
+from gnomon.lab.sweep.state import SweepState, Tally
 
 __all__ = [
     "Experiment",
@@ -12,6 +13,9 @@ __all__ = [
     "Point",
     "PointRecord",
     "Results",
+    "SweepState",
+    "Tally",
+    "Watch",
     "experiment",
     "experiments",
     "run_points",

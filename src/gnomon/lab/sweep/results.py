@@ -30,5 +30,5 @@ class Results:
 
     @property
     def seconds(self) -> float:
-        """Processor seconds that the points took when they were run, whenever that was."""
+        """Seconds that the points took in their workers (one thread each) when they were run, whenever that was."""
         return sum(r.seconds for r in self._by_key.values())

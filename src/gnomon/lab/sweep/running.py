@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import time
 from collections.abc import Callable, Sequence
 
 from gnomon.lab.store import Store
@@ -9,9 +11,14 @@ from gnomon.lab.store.point_record import PointRecord
 from gnomon.lab.sweep.executors import Executor
 from gnomon.lab.sweep.point import Point
 from gnomon.lab.sweep.results import Results
+from gnomon.lab.sweep.state import Account, SweepState
 from gnomon.lab.sweep.work import Job
 
-Progress = Callable[[str, int, int], None]
+Watch = Callable[[SweepState], None]
+
+# Points that are done go to the store in groups, since a commit waits for the disk; none waits longer than this and
+# a heartbeat of the executor.
+_COMMIT_SECONDS = 0.25
 
 
 def run_points(
@@ -20,29 +27,62 @@ def run_points(
     store: Store,
     executor: Executor,
     run: str | None = None,
-    progress: Progress | None = None,
+    watch: Watch | None = None,
 ) -> Results:
     """The outcomes of ``points``; those that the store lacks (or that failed before) are run by ``executor``.
 
-    Every point is kept in ``store`` as soon as it is done, so that an interrupted sweep goes on where it stopped.
+    A point is in ``store`` within half a second of being done, so that a sweep that was interrupted or killed goes on
+    where it stopped when it is run again. Points that are equal are run once.
 
     Parameters
     ----------
     run : the run that the points belong to, see `Store.start_run`.
-    progress : called with a stage, the number of points done and their total.
+    watch : called with the state of the sweep, a few times a second; at last with status ``finished``, or
+        ``interrupted`` when an exception (Ctrl-C too) ends it.
+
+    Raises GnomonError when the store cannot be written, or the executor cannot run anything.
     """
     by_key = {p.key: p for p in points}
     kept = {r.key: r for r in store.points(keys=list(by_key), status="done")}
-    if run is not None:
+    if run is not None and kept:
         store.add_points(kept.values(), run=run)
-    left = [p for key, p in by_key.items() if key not in kept]
+    jobs = [Job.of([p]) for key, p in by_key.items() if key not in kept]
     found: dict[str, PointRecord] = dict(kept)
-    if progress is not None:
-        progress("points", len(found), len(by_key))
-    if left:
-        for records in executor.run([Job.of([p]) for p in left]):
-            store.add_points(records, run=run)
-            found |= {r.key: r for r in records}
-            if progress is not None:
-                progress("points", len(found), len(by_key))
+    account = Account(list(by_key.values()), kept.values(), executor.workers)
+    say: Watch = watch or (lambda _state: None)
+    say(account.state())
+    try:
+        with contextlib.closing(_Shelf(store, run)) as shelf, contextlib.closing(executor.run(jobs)) as running:
+            for records in running:
+                shelf.put(records)
+                account.add(records)
+                found |= {r.key: r for r in records}
+                say(account.state())
+    except BaseException:
+        say(account.state("interrupted"))
+        raise
+    say(account.state("finished"))
     return Results(found.values())
+
+
+class _Shelf:
+    """Records on their way to the store."""
+
+    def __init__(self, store: Store, run: str | None) -> None:
+        self._store = store
+        self._run = run
+        self._waiting: list[PointRecord] = []
+        self._emptied = 0.0
+
+    def put(self, records: Sequence[PointRecord]) -> None:
+        """Keep ``records`` (there may be none) with those that came shortly before."""
+        self._waiting += records
+        if time.monotonic() - self._emptied >= _COMMIT_SECONDS:
+            self.close()
+
+    def close(self) -> None:
+        """Keep what waits."""
+        if self._waiting:
+            self._store.add_points(self._waiting, run=self._run)
+            self._waiting.clear()
+            self._emptied = time.monotonic()

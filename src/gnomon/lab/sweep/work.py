@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -23,6 +24,7 @@ class Job:
 
     experiment: str
     module: str
+    code_version: str
     keys: tuple[str, ...]
     specs: tuple[Mapping[str, Any], ...]
 
@@ -33,51 +35,91 @@ class Job:
         return cls(
             experiment=one.name,
             module=one.module,
+            code_version=version_of(one),
             keys=tuple(p.key for p in points),
             specs=tuple(p.spec.model_dump(mode="json") for p in points),
         )
 
+    def apart(self) -> list[Job]:
+        """A job for each of its points."""
+        return [replace(self, keys=(key,), specs=(spec,)) for key, spec in zip(self.keys, self.specs, strict=True)]
+
 
 def work(job: Job) -> list[PointRecord]:
-    """Run ``job``; whatever an experiment raises becomes failed points, whose reason is one line."""
-    one = experiment_named(job.experiment, job.module)
-    specs = [one.spec.model_validate(dict(spec)) for spec in job.specs]
-    started = time.perf_counter()
-    found: Sequence[Outcome | str]
-    if one.together is None or len(specs) == 1:
-        found = [_tried(lambda s=spec: [one.run(s)])[0] for spec in specs]  # type: ignore[misc]
-    else:
-        found = _tried(lambda: one.together(specs), len(specs))  # type: ignore[misc]
-    seconds = (time.perf_counter() - started) / len(specs)
-    return [
-        _record(one, key, spec, outcome, seconds, len(specs))
-        for key, spec, outcome in zip(job.keys, specs, found, strict=True)
-    ]
-
-
-def _tried(run: Callable[[], list[Outcome]], n: int = 1) -> Sequence[Outcome | str]:
+    """Run ``job``; whatever goes wrong in it becomes failed points, whose reason is one line."""
     try:
-        found = run()
-    except Exception as error:  # noqa: BLE001 - one broken point must not lose the others
-        reason = str(error) if isinstance(error, GnomonError) else f"{type(error).__name__}: {error}"
-        return [" ".join(reason.split()) or type(error).__name__] * n
-    return found
+        one = experiment_named(job.experiment, job.module)
+        specs = [one.spec.model_validate(dict(spec)) for spec in job.specs]
+    except _FAULTS as error:
+        return failed(job, _reason(error))
+    if one.together is not None and len(specs) > 1:
+        started = time.perf_counter()
+        found = _tried(one.together, specs)
+        # where one of them breaks the call, the others are not to pay for it: they are run alone
+        if isinstance(found, list) and len(found) == len(specs):
+            seconds = (time.perf_counter() - started) / len(specs)
+            return [_record(job, i, outcome, seconds, len(specs)) for i, outcome in enumerate(found)]
+    return [_alone(one, job, i, spec) for i, spec in enumerate(specs)]
 
 
-def _record(
-    one: Experiment[Any], key: str, spec: Spec, found: Outcome | str, seconds: float, together: int
-) -> PointRecord:
-    failed = isinstance(found, str)
+def failed(job: Job, reason: str) -> list[PointRecord]:
+    """The records of all points of ``job`` when none could be run."""
+    return [_record(job, i, _Fault(reason), 0.0, len(job.keys)) for i in range(len(job.keys))]
+
+
+class _Fault(str):
+    """Why a point failed, in one line; in the place of its outcome."""
+
+    __slots__ = ()
+
+
+# an experiment that leaves by sys.exit() has failed, and must not take the worker along
+_FAULTS = (Exception, SystemExit)
+
+
+def _alone(one: Experiment[Any], job: Job, index: int, spec: Spec) -> PointRecord:
+    started = time.perf_counter()
+    found = _tried(one.run, spec)
+    return _record(job, index, found, time.perf_counter() - started, 1)
+
+
+def _tried(run: Callable[[Any], Any], given: Any) -> Any:
+    """What ``run`` makes of ``given``, or the `_Fault` that kept it from it."""
+    try:
+        return run(given)
+    except _FAULTS as error:
+        return _reason(error)
+
+
+def _reason(error: BaseException) -> _Fault:
+    reason = str(error) if isinstance(error, GnomonError) else f"{type(error).__name__}: {error}"
+    return _Fault(" ".join(reason.split()).removesuffix(":"))
+
+
+def _record(job: Job, index: int, found: Any, seconds: float, together: int) -> PointRecord:
+    reason = found if isinstance(found, _Fault) else _unfit(found)
     return PointRecord(
-        key=key,
-        experiment=one.name,
-        spec=spec.model_dump(mode="json"),
-        status="failed" if failed else "done",
-        outcome={} if isinstance(found, str) else found,
-        reason=found if isinstance(found, str) else "",
+        key=job.keys[index],
+        experiment=job.experiment,
+        spec=job.specs[index],
+        status="failed" if reason else "done",
+        outcome={} if reason else found,
+        reason=reason,
         seconds=seconds,
         together=together,
         worker=f"{platform.node()}:{os.getpid()}",
-        code_version=version_of(one),
+        code_version=job.code_version,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
     )
+
+
+def _unfit(outcome: Outcome) -> str:
+    """Why ``outcome`` cannot be kept, in one line; ``""`` where it can."""
+    if not isinstance(outcome, dict):
+        return f"the experiment returned {type(outcome).__name__}, not a dictionary of JSON values"
+    for name, value in outcome.items():
+        try:
+            json.dumps({name: value}, allow_nan=False, sort_keys=True)
+        except (TypeError, ValueError) as error:
+            return f"outcome {name!r} is not a JSON value: {error}"
+    return ""

@@ -1,6 +1,7 @@
 """Executors: where the jobs of a sweep are run."""
 
-from gnomon.lab.sweep.executors.executor import Executor
+from gnomon.lab.sweep.executors.executor import HEARTBEAT_SECONDS, Executor
 from gnomon.lab.sweep.executors.local import Local
+from gnomon.lab.sweep.executors.retries import Retries
 
-__all__ = ["Executor", "Local"]
+__all__ = ["HEARTBEAT_SECONDS", "Executor", "Local", "Retries"]

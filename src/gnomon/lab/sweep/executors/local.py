@@ -2,35 +2,183 @@
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+import signal
+from collections import deque
+from collections.abc import Generator, Iterator, Sequence
+from multiprocessing import connection, resource_tracker
+from typing import Any, Self
 
-import torch
-
+from gnomon.errors import GnomonError
 from gnomon.lab.store.point_record import PointRecord
-from gnomon.lab.sweep.work import Job, work
+from gnomon.lab.sweep.executors.executor import HEARTBEAT_SECONDS
+from gnomon.lab.sweep.executors.pace import AHEAD_SECONDS, Pace
+from gnomon.lab.sweep.executors.retries import Retries
+from gnomon.lab.sweep.executors.worker import READY, serve
+from gnomon.lab.sweep.work import Job
+
+_SPAWN = multiprocessing.get_context("spawn")
+_THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+# So many workers in a row that die before their first word: something is wrong with them, not with a job.
+_STILLBORN = 4
+_PATIENCE_SECONDS = 5.0
 
 
 class Local:
-    """A pool of ``workers`` processes (default: one a core)."""
+    """A pool of ``workers`` processes (default: one a core), kept warm from one `run` to the next until it is closed.
+
+    Each worker has a pipe of its own, so that the job it was at is known when it dies: only that one is charged (see
+    `Retries`), what was handed to it ahead is not. Workers end with their parent, however that ends.
+
+    A program that uses it outside of a function must be guarded by ``if __name__ == "__main__":``, since workers are
+    spawned: each imports the program.
+    """
 
     name = "local"
 
     def __init__(self, workers: int | None = None) -> None:
-        self.workers = workers or len(os.sched_getaffinity(0))
+        self.workers = workers or _cores()
+        self._pool: list[_Worker] = []
+        self._stillborn = 0
 
-    def run(self, jobs: Sequence[Job]) -> Iterator[list[PointRecord]]:
+    def __enter__(self) -> Self:
+        """See `Executor`."""
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        """End the workers."""
+        self._end(list(self._pool))
+
+    def run(self, jobs: Sequence[Job]) -> Generator[list[PointRecord], None, None]:
         """See `Executor.run`."""
-        spawn = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(
-            min(self.workers, len(jobs)), mp_context=spawn, initializer=torch.set_num_threads, initargs=(1,)
-        ) as pool:
-            futures = [pool.submit(work, job) for job in jobs]
-            try:
-                for future in as_completed(futures):
-                    yield future.result()
-            except BaseException:
-                pool.shutdown(wait=False, cancel_futures=True)
-                raise
+        queue, retries, pace = deque(jobs), Retries(), Pace(self.workers)
+        try:
+            while queue or any(worker.jobs for worker in self._pool):
+                self._feed(queue, pace)
+                heard = connection.wait([worker.connection for worker in self._pool], timeout=HEARTBEAT_SECONDS)
+                if not heard:
+                    yield []
+                for worker in [w for w in self._pool if w.connection in heard]:
+                    try:
+                        found = worker.answer()
+                    except (EOFError, OSError):
+                        found = self._bury(worker, queue, retries)
+                    pace.note(found)
+                    if found:
+                        yield found
+        finally:
+            self._end([worker for worker in self._pool if worker.jobs])
+
+    def _feed(self, queue: deque[Job], pace: Pace) -> None:
+        """Bring the pool to its size, and give work to every worker that is about to run out of it."""
+        wanted = min(self.workers, len(queue) + sum(bool(worker.jobs) for worker in self._pool))
+        while len(self._pool) < wanted:
+            self._pool.append(_Worker())
+        for worker in self._pool:
+            if queue and worker.ready and (not worker.jobs or pace.seconds(worker.jobs) < AHEAD_SECONDS / 2):
+                worker.give(pace.share(queue))
+
+    def _bury(self, worker: _Worker, queue: deque[Job], retries: Retries) -> list[PointRecord]:
+        """Take a dead worker out of the pool and its jobs back into the queue; the points that failed by that."""
+        self._pool.remove(worker)
+        how = worker.end()
+        self._stillborn = 0 if worker.ready else self._stillborn + 1
+        if self._stillborn >= _STILLBORN:
+            raise GnomonError(
+                f"{_STILLBORN} workers in a row died before their first job, the last {how}",
+                mend='use fewer, free some memory, or guard the program with if __name__ == "__main__":',
+            )
+        if not worker.jobs:
+            return []
+        at, *ahead = worker.jobs
+        queue.extendleft(reversed(ahead))
+        again, lost = retries.after_death(at, how)
+        queue.extend(again)
+        return lost
+
+    def _end(self, workers: Sequence[_Worker]) -> None:
+        for worker in workers:
+            self._pool.remove(worker)
+            worker.process.terminate()
+        for worker in workers:
+            worker.end()
+
+
+class _Worker:
+    """A process, the pipe to it, and the jobs that it was given and has not answered, in their order."""
+
+    def __init__(self) -> None:
+        self.connection, there = _SPAWN.Pipe()
+        self.process = _SPAWN.Process(target=serve, args=(there,), daemon=True)
+        self.jobs: deque[Job] = deque()
+        self.ready = False
+        try:
+            with _shielded(), _one_thread():
+                self.process.start()
+        except OSError as error:
+            reason = error.strerror or error
+            raise GnomonError(f"a worker cannot be started: {reason}", mend="use fewer") from error
+        finally:
+            there.close()
+
+    def give(self, jobs: Sequence[Job]) -> None:
+        """Hand over ``jobs``. That the worker is dead is seen when it is listened to."""
+        self.jobs.extend(jobs)
+        with contextlib.suppress(OSError):
+            self.connection.send(jobs)
+
+    def answer(self) -> list[PointRecord]:
+        """What it says: the records of its oldest job, or nothing but that it is ready. Raises EOFError, OSError."""
+        said: Any = self.connection.recv()
+        if said == READY:
+            self.ready = True
+            return []
+        self.jobs.popleft()
+        return list(said)
+
+    def end(self) -> str:
+        """Make sure that the process has ended; how it did."""
+        self.connection.close()
+        self.process.join(_PATIENCE_SECONDS)
+        if self.process.is_alive():
+            self.process.kill()
+            self.process.join()
+        code = self.process.exitcode or 0
+        return f"killed by {signal.Signals(-code).name}" if code < 0 else f"with exit code {code}"
+
+
+@contextlib.contextmanager
+def _shielded() -> Iterator[None]:
+    """Processes started inside do not hear Ctrl-C before they can ignore it; this one hears it afterwards."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    # started for the first spawn, it would lift the mask
+    resource_tracker.ensure_running()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextlib.contextmanager
+def _one_thread() -> Iterator[None]:
+    """Processes started inside compute with one thread: torch and the libraries of linear algebra read this."""
+    before = {name: os.environ.get(name) for name in _THREADS}
+    os.environ.update(dict.fromkeys(_THREADS, "1"))
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+def _cores() -> int:
+    """The cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -8,6 +8,7 @@ import os
 import secrets
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,7 +31,7 @@ class ArrayFiles:
     def __init__(self, directory: Path) -> None:
         self.directory = directory
 
-    def write(self, array: NDArray[np.float64]) -> str:
+    def write(self, array: NDArray[Any]) -> str:
         """Keep ``array`` and return its hash. Raises GnomonError when it cannot be written."""
         buffer = io.BytesIO()
         np.lib.format.write_array(buffer, np.ascontiguousarray(array), version=(1, 0), allow_pickle=False)
@@ -42,7 +43,7 @@ class ArrayFiles:
                 _write_durably(path, content)
         return digest
 
-    def read(self, digest: str) -> NDArray[np.float64]:
+    def read(self, digest: str) -> NDArray[Any]:
         """The array with this hash. Raises GnomonError when it is missing or its content does not match."""
         path = self._path(digest)
         with one_line(path):
@@ -51,7 +52,7 @@ class ArrayFiles:
             content = path.read_bytes()
         if _digest(content) != digest:
             raise GnomonError(f"array {path} is corrupt", mend="delete it, then restore it or measure again")
-        found: NDArray[np.float64] = np.load(io.BytesIO(content), allow_pickle=False)
+        found: NDArray[Any] = np.load(io.BytesIO(content), allow_pickle=False)
         return found
 
     def health(self) -> dict[str, int]:

@@ -14,7 +14,7 @@ from gnomon.lab.store.arrays import ArrayFiles
 from gnomon.measurement import Measurement, Value
 
 # arrays with more numbers than this become files
-_LARGE = 256
+LARGE = 256
 _KEPT_AS_FILE = "array"
 
 
@@ -70,7 +70,7 @@ def canonical(value: Any) -> str:
 
 
 def _put(value: Value | None, encoded: Any, arrays: ArrayFiles) -> Any:
-    if isinstance(value, np.ndarray) and value.size > _LARGE:
+    if isinstance(value, np.ndarray) and value.size > LARGE:
         return {_KEPT_AS_FILE: arrays.write(value)}
     return encoded
 

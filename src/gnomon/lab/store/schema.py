@@ -137,3 +137,12 @@ def create(connection: Connection) -> None:
     """Make all tables, inside the transaction of ``connection``."""
     metadata.create_all(connection)
     connection.execute(schema_version.insert().values(version=SCHEMA_VERSION))
+
+
+def migrate(connection: Connection) -> None:
+    """Bring a store of an older version up to this one, inside the transaction of ``connection``.
+
+    What each version added: 2, the tables of points. Whatever is stored stays as it is.
+    """
+    metadata.create_all(connection)
+    connection.execute(schema_version.update().values(version=SCHEMA_VERSION))

@@ -13,12 +13,12 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, Self, TypeVar
 
-from sqlalchemy import Connection, Select, func, select, update
+from sqlalchemy import Connection, Select, func, inspect, select, update
 from sqlalchemy.dialects.sqlite import insert
 
 from gnomon.errors import GnomonError
 from gnomon.lab.certificate import Certificate
-from gnomon.lab.store import schema
+from gnomon.lab.store import points, schema
 from gnomon.lab.store.arrays import ArrayFiles
 from gnomon.lab.store.documents import canonical, from_document, to_row
 from gnomon.lab.store.engine import database_of, make_engine
@@ -123,8 +123,7 @@ class Store:
         identities = [row["identity"] for row in rows]
 
         def work(connection: Connection) -> None:
-            if run is not None and connection.scalar(select(schema.runs.c.id).where(schema.runs.c.id == run)) is None:
-                raise GnomonError(f"there is no run {run!r} in the store", mend="start it with start_run")
+            _check_run(connection, run)
             if rows:
                 connection.execute(insert(schema.measurements).on_conflict_do_nothing(), rows)
             if rows and run is not None:
@@ -251,36 +250,19 @@ class Store:
         return [Run(**{**row, "spec": json.loads(row["spec"])}) for row in rows]
 
     def add_points(self, records: Iterable[PointRecord], *, run: str | None = None) -> None:
-        """Keep the points of a sweep, all or none. One that is done already stays; one that failed may be replaced.
+        """Keep the points of a sweep, all or none, each key once: a point that is done stays as it is, whatever comes
+        later; one that failed may be replaced.
 
-        With ``run``, they belong to that run.
+        With ``run``, they belong to that run. Raises GnomonError when they cannot be written, an outcome is not JSON
+        or there is no such run.
         """
-        table = schema.points
-        rows = [
-            {
-                "key": record.key,
-                "experiment": record.experiment,
-                "status": record.status,
-                "created": record.created,
-                "stored": time.time_ns(),
-                "document": canonical(record.to_json()),
-            }
-            for record in records
-        ]
+        self._check_writable()
+        rows = points.to_rows(records, self._arrays)
 
         def work(connection: Connection) -> None:
-            if rows:
-                new = insert(table)
-                fresh = {c: new.excluded[c] for c in ("status", "created", "stored", "document")}
-                replace = new.on_conflict_do_update(
-                    index_elements=[table.c.key], set_=fresh, where=table.c.status == "failed"
-                )
-                connection.execute(replace, rows)
-            if rows and run is not None:
-                belongs = [{"run": run, "key": row["key"]} for row in rows]
-                connection.execute(insert(schema.run_points).on_conflict_do_nothing(), belongs)
+            _check_run(connection, run)
+            points.keep(connection, insert, rows, run)
 
-        self._check_writable()
         self._write(work)
 
     def points(
@@ -291,23 +273,28 @@ class Store:
         status: Choice = None,
         run: Choice = None,
     ) -> list[PointRecord]:
-        """The points of sweeps that fit, oldest first."""
-        table, belongs = schema.points, schema.run_points
-        chosen = select(table.c.key, table.c.document).order_by(table.c.stored)
-        for name, choice in (("experiment", experiment), ("status", status)):
-            if choice is not None:
-                chosen = chosen.where(table.c[name].in_(_several(choice)))
-        if run is not None:
-            chosen = chosen.where(table.c.key.in_(select(belongs.c.key).where(belongs.c.run.in_(_several(run)))))
-        rows = self._read(lambda c: c.execute(chosen).all())
-        wanted = None if keys is None else set(keys)
-        return [PointRecord(**json.loads(row.document)) for row in rows if wanted is None or row.key in wanted]
+        """The points of sweeps that fit, oldest first. Raises GnomonError when a row or an array cannot be read."""
+
+        def work(connection: Connection) -> list[tuple[str, str]]:
+            if not inspect(connection).has_table(schema.points.name):  # an older store that may only be read
+                return []
+            return points.documents(
+                connection,
+                keys=keys,
+                runs=None if run is None else _several(run),
+                experiment=None if experiment is None else _several(experiment),
+                status=None if status is None else _several(status),
+            )
+
+        return [points.from_document(key, text, self._arrays) for key, text in self._read(work)]
 
     def health(self) -> dict[str, Any]:
         """What `gnomon doctor` shows: place, size, rows, and whether the database is intact."""
 
         def work(connection: Connection) -> dict[str, Any]:
-            rows = {t.name: connection.scalar(select(func.count()).select_from(t)) for t in _COUNTED}
+            present = inspect(connection).get_table_names()
+            counted = [t for t in _COUNTED if t.name in present]
+            rows = {t.name: connection.scalar(select(func.count()).select_from(t)) for t in counted}
             unfinished = select(func.count()).select_from(schema.runs).where(~schema.runs.c.finished)
             problems = list(connection.exec_driver_sql("PRAGMA integrity_check").scalars())
             return {
@@ -332,15 +319,19 @@ class Store:
             }
 
     def _prepare(self) -> None:
-        if self._read(self._version) is not None:
+        version = self._read(self._version)
+        if version == schema.SCHEMA_VERSION or (version is not None and self.read_only):
             return
 
         def use_wal(connection: Connection) -> None:
             connection.exec_driver_sql("PRAGMA journal_mode = WAL")
 
         def work(connection: Connection) -> None:
-            if self._version(connection) is None:  # another process may have been faster
+            present = self._version(connection)  # another process may have been faster
+            if present is None:
                 schema.create(connection)
+            elif present < schema.SCHEMA_VERSION:
+                schema.migrate(connection)
 
         self._check_writable()
         self._attempt(use_wal, begin="")
@@ -379,7 +370,12 @@ class Store:
         raise AssertionError("unreachable")
 
 
-_COUNTED = (schema.measurements, schema.certificates, schema.runs)
+_COUNTED = (schema.measurements, schema.certificates, schema.runs, schema.points)
+
+
+def _check_run(connection: Connection, run: str | None) -> None:
+    if run is not None and connection.scalar(select(schema.runs.c.id).where(schema.runs.c.id == run)) is None:
+        raise GnomonError(f"there is no run {run!r} in the store", mend="start it with start_run")
 
 
 def _cannot_be_written(database: Path) -> GnomonError:

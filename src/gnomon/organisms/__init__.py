@@ -1,9 +1,9 @@
 """Organisms: small networks that are trained here, so that all they know is known."""
 
-from gnomon.organisms.modular import ModularAddition
+from gnomon.organisms.modular import ModularAddition, ModularMultiplication
 from gnomon.organisms.organism import History, Organism
 from gnomon.organisms.recipe import Recipe
 from gnomon.organisms.training import train
 from gnomon.organisms.transformer import ModularTransformer
 
-__all__ = ["History", "ModularAddition", "ModularTransformer", "Organism", "Recipe", "train"]
+__all__ = ["History", "ModularAddition", "ModularMultiplication", "ModularTransformer", "Organism", "Recipe", "train"]

@@ -17,14 +17,15 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from gnomon.errors import GnomonError
-from gnomon.organisms.modular import ModularAddition
+from gnomon.organisms.modular import ModularAddition, ModularMultiplication
 from gnomon.organisms.recipe import Recipe
 from gnomon.organisms.transformer import ModularTransformer
 from gnomon.subjects import ArrayData, Subject
 
 Split = Literal["train", "test"]
 _FORMAT = "gnomon organism 1"
-_KINDS: dict[str, type[Recipe]] = {r.model_fields["kind"].default: r for r in (ModularAddition, ModularTransformer)}
+_RECIPES: tuple[type[Recipe], ...] = (ModularAddition, ModularMultiplication, ModularTransformer)
+_KINDS = {recipe.model_fields["kind"].default: recipe for recipe in _RECIPES}
 _CURVES = ("train_loss", "train_accuracy", "test_accuracy")
 
 

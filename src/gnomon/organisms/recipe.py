@@ -1,4 +1,4 @@
-"""What every recipe for modular addition has in common: the pairs, the split, the optimiser."""
+"""What every recipe for modular arithmetic has in common: the pairs, the split, the optimiser."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from gnomon.errors import GnomonError
 from gnomon.lab.spec import Spec
+from gnomon.organisms.residues import Residues
 from gnomon.randomness import Rng
 from gnomon.subjects import ArrayData, Data, Loss, Site, Subject
 from gnomon.subjects.symmetry import Symmetry
@@ -24,9 +25,11 @@ Positive = Annotated[float, Field(gt=0)]
 
 
 class Recipe(Spec, abc.ABC):
-    r"""A network for :math:`a + b \;\mathrm{mod}\; p` and how it is trained: full batch, AdamW.
+    r"""A network that learns to add or to multiply modulo p, and how it is trained: full batch, AdamW.
 
-    A subclass adds its ``kind``, its sizes, and what is abstract here; `train` and `Organism` need nothing else.
+    The numbers are n symbols, the residues in ascending order: all p of them where they are added, the p − 1 that are
+    not zero where they are multiplied (see `gnomon.organisms.residues`). A subclass adds its ``kind``, its sizes, and
+    what is abstract here; `train` and `Organism` need nothing else.
     """
 
     p: Modulus
@@ -44,38 +47,44 @@ class Recipe(Spec, abc.ABC):
         spec: Self = handler(values)
         if not all(0 <= beta < 1 for beta in spec.betas):
             raise GnomonError(f"bad {cls.__name__}: betas {spec.betas} are not in [0, 1)", mend="mend the field")
-        if not 0 < spec.train_size < spec.p**2:
+        if not 0 < spec.train_size < spec.symbols**2:
             raise GnomonError(
-                f"bad {cls.__name__}: train_share {spec.train_share} of {spec.p**2} pairs leaves a split empty",
+                f"bad {cls.__name__}: train_share {spec.train_share} of {spec.symbols**2} pairs leaves a split empty",
                 mend="choose a share nearer to 0.5",
             )
         return spec
 
     @property
+    def symbols(self) -> int:
+        """Number n of symbols that an operand or an answer may be."""
+        return self.residues.order
+
+    @property
     def train_size(self) -> int:
         """Number of training pairs."""
-        return round(self.train_share * self.p**2)
+        return round(self.train_share * self.symbols**2)
 
     def train_pairs(self) -> NDArray[np.int64]:
-        """Indices a·p + b of the training pairs, ascending; the others are the test pairs."""
-        order = torch.randperm(self.p**2, generator=Rng(self.seed).child("pairs").torch())
+        """Indices a·n + b of the training pairs of symbols, ascending; the others are the test pairs."""
+        order = torch.randperm(self.symbols**2, generator=Rng(self.seed).child("pairs").torch())
         return np.sort(order[: self.train_size].numpy())
 
     def data(self, train_pairs: NDArray[np.int64] | None = None) -> tuple[ArrayData, ArrayData]:
-        """Training and test examples: the pair as `encode` writes it, and the class a + b mod p."""
-        indices = np.arange(self.p**2)
+        """Training and test examples: the pair of symbols as `encode` writes it, and the symbol of the answer."""
+        indices = np.arange(self.symbols**2)
         train = self.train_pairs() if train_pairs is None else train_pairs
         return self._examples(train, "train"), self._examples(np.setdiff1d(indices, train), "test")
 
     def _examples(self, indices: NDArray[np.int64], split: str) -> ArrayData:
-        a, b = (torch.from_numpy(i) for i in np.divmod(indices, self.p))
-        return ArrayData(self.encode(a, b), (a + b) % self.p, description=f"{split} pairs of addition mod {self.p}")
+        a, b = np.divmod(indices, self.symbols)
+        inputs, answers = self.encode(torch.from_numpy(a), torch.from_numpy(b)), self.residues.compose(a, b)
+        return ArrayData(inputs, torch.from_numpy(answers), description=f"{split} pairs of {self.residues.name}")
 
     def pairs(self, data: ArrayData) -> NDArray[np.int64]:
-        """Indices a·p + b of the examples of ``data``: what `data` was given."""
-        batch = data.batch(range(len(data)))
-        a, b = (operand.read(batch).numpy() for operand in self.symmetry().operands)
-        return np.asarray(a * self.p + b)
+        """Indices a·n + b of the examples of ``data``: what `data` was given."""
+        batch, symbol = data.batch(range(len(data))), np.array(self.residues.elements)
+        a, b = (symbol[operand.read(batch).numpy()] for operand in self.symmetry().operands)
+        return np.asarray(a * self.symbols + b)
 
     def subject(self, module: nn.Module, data: Data) -> Subject:
         """``module``, a network of this recipe, as a subject with its loss, its sites and its symmetry."""
@@ -84,13 +93,18 @@ class Recipe(Spec, abc.ABC):
             loss=self.loss(),
             data=data,
             sites=self.sites(),
-            name=f"addition mod {self.p}",
+            name=self.residues.name,
             symmetry=self.symmetry(),
         )
 
+    @property
+    @abc.abstractmethod
+    def residues(self) -> Residues:
+        """The numbers and what is done with them."""
+
     @abc.abstractmethod
     def encode(self, a: Tensor, b: Tensor) -> Tensor:
-        """Inputs of the network for the pairs (a, b), one a row."""
+        """Inputs of the network for the pairs of symbols (a, b), one a row."""
 
     @abc.abstractmethod
     def network(self) -> nn.Sequential:
@@ -110,4 +124,4 @@ class Recipe(Spec, abc.ABC):
 
     @abc.abstractmethod
     def symmetry(self) -> Symmetry:
-        """Where the network has the integers modulo p: its two operands, and its answers."""
+        """Where the network has the elements of the group of residues: its two operands, and its answers."""

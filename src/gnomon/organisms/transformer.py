@@ -1,4 +1,4 @@
-"""Modular addition by a transformer of one block, the network in which grokking was first taken apart."""
+"""Modular arithmetic by a transformer of one block, the network in which grokking was first taken apart."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ from torch import Tensor, nn
 from gnomon.errors import GnomonError
 from gnomon.organisms.initial import embedding, linear
 from gnomon.organisms.recipe import Count, Modulus, Positive, Recipe, Share
+from gnomon.organisms.residues import Additive, Multiplicative, Residues
 from gnomon.randomness import Rng
 from gnomon.subjects import CrossEntropy, Loss, Site
-from gnomon.subjects.symmetry import Cyclic, ElementWeights, Symmetry, TokenAt
+from gnomon.subjects.symmetry import Composition, ElementWeights, Symmetry, TokenAt
 
 _POSITIONS = 3  # a, b and "="
 
@@ -23,6 +24,7 @@ _POSITIONS = 3  # a, b and "="
 class ModularTransformer(Recipe):
     r"""Recipe of a one-block transformer that learns :math:`a + b \;\mathrm{mod}\; p`; same recipe, same organism.
 
+    Or, with ``operation="multiplication"``, :math:`ab \;\mathrm{mod}\; p` for residues that are not zero and a prime p.
     It reads three tokens, a, b and "=", and answers at the last: embedding of tokens plus positions, attention,
     a ReLU layer, unembedding; no normalisation, no biases, embedding and unembedding untied. Only "=" is computed
     past the embedding, as nothing else can reach the answer. Entries of every matrix are drawn from
@@ -33,7 +35,8 @@ class ModularTransformer(Recipe):
     Parameters
     ----------
     p : modulus, 2 to 211.
-    train_share : share of the p² pairs (a, b) that it is trained on.
+    operation : ``addition`` of all p residues, or ``multiplication`` of the p − 1 that are not zero.
+    train_share : share of all pairs (a, b) that it is trained on.
     seed : which pairs those are, and the initial weights.
     d_model : width of the residual stream.
     heads : attention heads; they divide ``d_model``.
@@ -55,6 +58,7 @@ class ModularTransformer(Recipe):
 
     kind: Literal["modular_transformer"] = "modular_transformer"
     p: Modulus = 53
+    operation: Literal["addition", "multiplication"] = "addition"
     train_share: Share = 0.35
     d_model: Count = 48
     heads: Count = 4
@@ -73,17 +77,22 @@ class ModularTransformer(Recipe):
             )
         return spec
 
+    @property
+    def residues(self) -> Residues:
+        """See `Recipe.residues`."""
+        return Additive(self.p) if self.operation == "addition" else Multiplicative(self.p)
+
     def encode(self, a: Tensor, b: Tensor) -> Tensor:
-        """Tokens ``(n, 3)``; "=" is token p."""
-        return torch.stack([a, b, torch.full_like(a, self.p)], dim=1)
+        """Tokens ``(pairs, 3)``; "=" comes after the last symbol."""
+        return torch.stack([a, b, torch.full_like(a, self.symbols)], dim=1)
 
     def network(self) -> nn.Sequential:
         """The network before training, on the CPU."""
         generator = Rng(self.seed).child("weights").torch()
         parts = OrderedDict(
-            embed=Embed(self.p + 1, self.d_model, self.init_scale, generator),
+            embed=Embed(self.symbols + 1, self.d_model, self.init_scale, generator),
             block=Block(self.d_model, self.heads, self.d_mlp, self.init_scale, generator),
-            unembed=linear(self.d_model, self.p, self.init_scale / math.sqrt(self.d_model), generator),
+            unembed=linear(self.d_model, self.symbols, self.init_scale / math.sqrt(self.d_model), generator),
         )
         return nn.Sequential(parts)
 
@@ -107,14 +116,16 @@ class ModularTransformer(Recipe):
 
     def symmetry(self) -> Symmetry:
         """See `Recipe.symmetry`."""
-        elements = tuple(range(self.p))
+        group, elements = self.residues.group, self.residues.elements
+        operands = TokenAt(0, elements), TokenAt(1, elements)
         return Symmetry(
-            group=Cyclic(self.p),
+            group=group,
             weights=(
                 ElementWeights("embed.tokens.weight", "inputs", elements, "operand"),
                 ElementWeights("unembed.weight", "outputs", elements, "answer"),
             ),
-            operands=(TokenAt(0, elements), TokenAt(1, elements)),
+            operands=operands,
+            action=Composition(group, operands, answers=elements),
         )
 
 

@@ -33,10 +33,22 @@ class Operand(abc.ABC):
 
 @dataclass(frozen=True)
 class OneHot(Operand):
-    """One of ``order`` features from ``start`` on is 1, the others of them 0."""
+    """One of ``order`` features from ``start`` on is 1, the others of them 0.
+
+    Feature ``start + features[g]`` stands for element g; by default they are in the order of the elements.
+
+    Raises
+    ------
+    GnomonError : unless ``features`` names each of the features once.
+    """
 
     start: int
     order: int
+    features: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.features and sorted(self.features) != list(range(self.order)):
+            raise GnomonError(f"features {self.features} are not {self.order} in some order", mend="name each once")
 
     def read(self, batch: Batch) -> Tensor:
         """See `Operand.read`."""
@@ -48,13 +60,16 @@ class OneHot(Operand):
                 f"features {self.start} to {self.start + self.order - 1} of the inputs are not one-hot",
                 mend="give data of the kind that the symmetry was declared for",
             )
-        return block.argmax(dim=1)
+        found = block.argmax(dim=1)
+        return torch.tensor(self.features, device=found.device).argsort()[found] if self.features else found
 
     def write(self, batch: Batch, elements: Tensor) -> Batch:
         """See `Operand.write`."""
         inputs = _inputs(batch).clone()
         inputs[:, self.start : self.start + self.order] = 0
-        inputs[torch.arange(len(inputs), device=inputs.device), self.start + elements.to(inputs.device)] = 1
+        elements = elements.to(inputs.device)
+        chosen = torch.tensor(self.features, device=inputs.device)[elements] if self.features else elements
+        inputs[torch.arange(len(inputs), device=inputs.device), self.start + chosen] = 1
         return _with_inputs(batch, inputs)
 
 

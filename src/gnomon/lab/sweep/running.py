@@ -48,20 +48,20 @@ def run_points(
         store.add_points(kept.values(), run=run)
     jobs = [Job.of([p]) for key, p in by_key.items() if key not in kept]
     found: dict[str, PointRecord] = dict(kept)
-    account = Account(list(by_key.values()), kept.values(), executor.workers)
+    account = Account(list(by_key.values()), kept.values())
     say: Watch = watch or (lambda _state: None)
-    say(account.state())
+    say(account.state(executor.workers))
     try:
         with contextlib.closing(_Shelf(store, run)) as shelf, contextlib.closing(executor.run(jobs)) as running:
             for records in running:
                 shelf.put(records)
                 account.add(records)
                 found |= {r.key: r for r in records}
-                say(account.state())
+                say(account.state(executor.workers))
     except BaseException:
-        say(account.state("interrupted"))
+        say(account.state(executor.workers, "interrupted"))
         raise
-    say(account.state("finished"))
+    say(account.state(executor.workers, "finished"))
     return Results(found.values())
 
 

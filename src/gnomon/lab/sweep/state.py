@@ -89,9 +89,8 @@ class SweepState:
 class Account:
     """Counts the points of a running sweep."""
 
-    def __init__(self, points: Sequence[Point], kept: Iterable[PointRecord], workers: int) -> None:
+    def __init__(self, points: Sequence[Point], kept: Iterable[PointRecord]) -> None:
         self._started = time.perf_counter()
-        self._workers = workers
         names = sorted({p.experiment for p in points})
         self._counts = {name: dict.fromkeys(("total", "kept", "done", "failed"), 0) for name in names}
         self._seconds = dict.fromkeys(names, 0.0)
@@ -109,13 +108,13 @@ class Account:
             if one.status == "failed":
                 self._failures.appendleft(one)
 
-    def state(self, status: Status = "running") -> SweepState:
-        """How far it is now."""
+    def state(self, workers: int, status: Status = "running") -> SweepState:
+        """How far it is now, with so many workers."""
         return SweepState(
             status=status,
             experiments={name: self._tally(name) for name in self._counts},
             failures=tuple(self._failures),
-            workers=self._workers,
+            workers=workers,
             seconds=time.perf_counter() - self._started,
         )
 

@@ -2,6 +2,7 @@
 
 from gnomon.lab.sweep.executors.executor import HEARTBEAT_SECONDS, Executor
 from gnomon.lab.sweep.executors.local import Local
+from gnomon.lab.sweep.executors.ray import Ray
 from gnomon.lab.sweep.executors.retries import Retries
 
-__all__ = ["HEARTBEAT_SECONDS", "Executor", "Local", "Retries"]
+__all__ = ["HEARTBEAT_SECONDS", "Executor", "Local", "Ray", "Retries"]

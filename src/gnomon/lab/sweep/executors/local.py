@@ -13,6 +13,7 @@ from typing import Any, Self
 
 from gnomon.errors import GnomonError
 from gnomon.lab.store.point_record import PointRecord
+from gnomon.lab.sweep.executors.cores import cores
 from gnomon.lab.sweep.executors.executor import HEARTBEAT_SECONDS
 from gnomon.lab.sweep.executors.pace import AHEAD_SECONDS, Pace
 from gnomon.lab.sweep.executors.retries import Retries
@@ -39,7 +40,7 @@ class Local:
     name = "local"
 
     def __init__(self, workers: int | None = None) -> None:
-        self.workers = workers or _cores()
+        self.workers = workers or cores()
         self._pool: list[_Worker] = []
         self._stillborn = 0
 
@@ -177,8 +178,3 @@ def _one_thread() -> Iterator[None]:
                 del os.environ[name]
             else:
                 os.environ[name] = value
-
-
-def _cores() -> int:
-    """The cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -10,6 +10,7 @@ import typer
 
 from gnomon.cli import calibrate, doctor, examine, measure, organism, quantities
 from gnomon.cli import run as run_command
+from gnomon.cli import sweep as sweep_command
 from gnomon.errors import GnomonError
 
 BAD_INPUT = 2
@@ -42,6 +43,7 @@ app.command("measure")(measure.measure)
 app.command("calibrate")(calibrate.calibrate)
 app.command("examine")(examine.examine)
 app.command("run")(run_command.run)
+app.command("sweep")(sweep_command.sweep)
 app.command("doctor")(doctor.doctor)
 app.add_typer(organism.app, name="organism")
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from gnomon.cli.options import AsJson, StorePath, print_json
-from gnomon.cli.sweeping import ExecutorName, Workers, executor_named, settings
+from gnomon.cli.sweeping import ExecutorName, Workers, executor_named, settings, watching
 from gnomon.errors import GnomonError
 
 if TYPE_CHECKING:
@@ -29,7 +30,6 @@ def run(
     as_json: AsJson = False,
 ) -> int:
     """Run a phenomenon (or all of them): claim, negative control, verdict over seeds, and a page that shows them."""
-    from gnomon.cli.progress import progress_bar
     from gnomon.cli.tables import claim_row, print_table
     from gnomon.lab.store import Store
     from gnomon.phenomena import phenomena, phenomenon
@@ -39,20 +39,27 @@ def run(
     if name == "all" and changes:
         raise GnomonError("--set changes the settings of one phenomenon", mend="name it instead of all")
     chosen = [phenomenon(n) for n in (phenomena() if name == "all" else [name])]
-    with Store.open(store) as kept, progress_bar(name) as progress, executor_named(executor, workers, kept) as where:
+    given = settings(changes)
+    title = "All phenomena" if name == "all" else chosen[0].title
+    stages = [one.name for one in chosen]
+    with (
+        Store.open(store) as kept,
+        watching(title, stages, page=out / "progress.html", result="phenomena.html") as show,
+        executor_named(executor, workers, kept) as where,
+    ):
         reports = [
             run_one(
                 one,
                 store=kept,
                 executor=where,
                 preset=preset,
-                changes=settings(changes),
+                changes=given,
                 seeds=seeds,
-                watch=lambda s, n=one.name: progress(n, s.all.settled, s.all.total),  # type: ignore[misc]
+                watch=functools.partial(show, one.name),
             )
             for one in chosen
         ]
-    pages = write_phenomena(reports, out)
+        pages = write_phenomena(reports, out)
     if as_json:
         documents = [r.to_json(figures) for r, figures in zip(reports, pages.figures, strict=True)]
         print_json(documents if name == "all" else documents[0])

@@ -56,7 +56,7 @@ class Spec(BaseModel):
                 inner = inner.get(parent) if isinstance(inner, dict) else None
             if not isinstance(inner, dict) or last not in inner:
                 raise UnknownNameError(f"field of {type(self).__name__}", name, list(_names(document)))
-            inner[last] = _parsed(value) if isinstance(value, str) else value
+            inner[last] = parsed(value) if isinstance(value, str) else value
         return self.model_validate(document)
 
 
@@ -70,7 +70,7 @@ def read_toml(path: str | Path) -> dict[str, Any]:
         raise GnomonError(f"{path} is not TOML: {error}", mend="mend the line") from None
 
 
-def _parsed(text: str) -> Any:
+def parsed(text: str) -> Any:
     """``text`` as a TOML value where it is one (numbers, lists, true), else as it stands."""
     try:
         return tomllib.loads(f"value = {text}")["value"]

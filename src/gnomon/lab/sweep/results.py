@@ -14,9 +14,13 @@ class Results:
     def __init__(self, records: Iterable[PointRecord]) -> None:
         self._by_key: Mapping[str, PointRecord] = {r.key: r for r in records}
 
+    def record(self, point: Point) -> PointRecord:
+        """All that is kept of ``point``."""
+        return self._by_key[point.key]
+
     def of(self, point: Point) -> Outcome | None:
         """What ``point`` found; ``None`` where it failed."""
-        record = self._by_key[point.key]
+        record = self.record(point)
         return record.outcome if record.status == "done" else None
 
     def all(self, points: Sequence[Point]) -> list[Outcome]:

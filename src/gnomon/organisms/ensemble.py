@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.graph import saved_tensors_hooks
 from torch.func import functional_call, vmap
+from torch.utils._pytree import tree_map
 
 from gnomon.errors import GnomonError
 from gnomon.organisms.ensemble_optimizers import Optimizer
@@ -165,6 +166,10 @@ class Ensemble:
         def one(parameters: dict[str, Tensor], buffers: dict[str, Tensor], inputs: Tensor, *targets: Tensor) -> Any:
             return function(functional_call(self._template, (parameters, buffers), (inputs,)), *targets)
 
+        if rows.stop - rows.start == 1:  # without vmap, whose operations on large tensors are slower
+            single = [d.values[rows.start] if isinstance(d, Each) else d for d in data]
+            found = one({n: p[0] for n, p in parameters.items()}, {n: b[0] for n, b in buffers.items()}, *single)
+            return tree_map(lambda tensor: tensor.unsqueeze(0), found)
         tensors = [d.values[rows] if isinstance(d, Each) else d for d in data]
         dims = (0, 0, *(0 if isinstance(d, Each) else None for d in data))
         return vmap(one, in_dims=dims)(parameters, buffers, *tensors)

@@ -1,0 +1,106 @@
+"""Growing many organisms at once: recipes that differ in seed and optimiser only, as one ensemble."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+
+import torch
+from torch import Tensor
+
+from gnomon.errors import GnomonError
+from gnomon.organisms.ensemble import Each, Ensemble
+from gnomon.organisms.ensemble_optimizers import AdamW
+from gnomon.organisms.organism import History, Organism
+from gnomon.organisms.recipe import Recipe
+from gnomon.organisms.training import Progress
+from gnomon.subjects import ArrayData
+
+_MAY_DIFFER = frozenset({"seed", "learning_rate", "betas", "weight_decay"})
+
+
+def alike(spec: Recipe) -> Hashable:
+    """Recipes with one and the same ``alike(spec)`` can be trained together.
+
+    They agree in all but seed (so in all but initial weights and split), learning rate, betas and weight decay. A
+    different ``train_share`` gives data of other shapes: those go apart, rather than carry rows that do not count.
+    """
+    return spec.model_dump_json(exclude=set(_MAY_DIFFER))
+
+
+def train_together(
+    specs: Sequence[Recipe], *, progress: Progress | None = None, device: str | torch.device = "cpu"
+) -> list[Organism | GnomonError]:
+    """The organisms that ``specs`` describe, as `train` would grow each, within rounding.
+
+    Where training diverges, the place of the organism holds the error that `train` would raise; the others are not
+    disturbed.
+
+    Parameters
+    ----------
+    specs : recipes that are `alike`.
+    progress : called as ``progress(step, steps)`` after each update of all.
+    device : where to train; the organisms stay there.
+
+    Raises
+    ------
+    GnomonError : without recipes, or when they are not alike.
+
+    Cost: see `Ensemble`.
+
+    >>> from gnomon.organisms import ModularAddition
+    >>> recipes = [ModularAddition(p=5, steps=3, seed=seed) for seed in range(4)]
+    >>> [organism.spec.seed for organism in train_together(recipes)]
+    [0, 1, 2, 3]
+    """
+    if len({alike(spec) for spec in specs}) != 1:
+        raise GnomonError(
+            "recipes that are trained together agree in all but " + ", ".join(sorted(_MAY_DIFFER)),
+            mend="train the others apart",
+        )
+    one, data = specs[0], [spec.data() for spec in specs]
+    ensemble = Ensemble([spec.network().to(device) for spec in specs])
+    optimizer = AdamW(
+        [spec.learning_rate for spec in specs],
+        betas=([spec.betas[0] for spec in specs], [spec.betas[1] for spec in specs]),
+        weight_decay=[spec.weight_decay for spec in specs],
+    )
+    inputs, classes = _stacked([train for train, _ in data], device)
+    test_inputs, test_classes = _stacked([test for _, test in data], device)
+    curves = torch.empty(3, one.steps + 1, len(specs), dtype=torch.float64, device=device)
+    for step in range(one.steps + 1):
+        curves[2, step] = ensemble.evaluate(_accuracy, test_inputs, test_classes)
+        if step == one.steps:
+            curves[0, step] = ensemble.evaluate(one.objective, inputs, classes)
+            curves[1, step] = ensemble.evaluate(_accuracy, inputs, classes)
+            break
+        curves[0, step], outputs = ensemble.step(optimizer, one.objective, inputs, classes)
+        curves[1, step] = _accuracy(outputs, classes.values)
+        if progress is not None:
+            progress(step + 1, one.steps)
+    return [_organism(i, spec, ensemble, data[i], curves[:, :, i].cpu()) for i, spec in enumerate(specs)]
+
+
+def _organism(
+    replica: int, spec: Recipe, ensemble: Ensemble, data: tuple[ArrayData, ArrayData], curves: Tensor
+) -> Organism | GnomonError:
+    loss, train_accuracy, test_accuracy = (curve.numpy().copy() for curve in curves)
+    diverged = curves[0].isfinite().logical_not().nonzero()
+    if len(diverged):
+        return GnomonError(f"training diverged at step {int(diverged[0])}", mend="lower learning_rate")
+    return Organism(
+        spec=spec,
+        module=ensemble.module(replica),  # type: ignore[arg-type]  # a copy of what spec.network() gave
+        train=data[0],
+        test=data[1],
+        history=History(train_loss=loss, train_accuracy=train_accuracy, test_accuracy=test_accuracy),
+    )
+
+
+def _stacked(splits: Sequence[ArrayData], device: str | torch.device) -> tuple[Each, Each]:
+    targets = [split.targets for split in splits if split.targets is not None]
+    return Each(torch.stack([s.inputs for s in splits]).to(device)), Each(torch.stack(targets).to(device))
+
+
+def _accuracy(output: Tensor, classes: Tensor) -> Tensor:
+    """Share of the rows, the last axis of ``classes``, whose greatest output is at their class."""
+    return (output.argmax(dim=-1) == classes).double().mean(dim=-1)

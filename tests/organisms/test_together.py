@@ -112,3 +112,12 @@ def test_recipes_that_differ_in_more_are_refused(change: dict) -> None:
 def test_no_recipes_are_refused() -> None:
     with pytest.raises(GnomonError):
         train_together([])
+
+
+def test_observe_sees_every_step_before_its_update() -> None:
+    specs, seen = [ModularAddition(p=5, steps=3, seed=seed) for seed in (0, 1)], []
+    found = train_together(specs, observe=lambda step, e: seen.append((step, e.parameters["embed.weight"].clone())))
+    assert [step for step, _ in seen] == [0, 1, 2, 3]
+    for i, organism in enumerate(found):
+        assert torch.equal(seen[0][1][i], specs[i].network().embed.weight)
+        assert torch.equal(seen[-1][1][i], organism.module.embed.weight)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 
 import torch
 from torch import Tensor
@@ -28,7 +28,11 @@ def alike(spec: Recipe) -> Hashable:
 
 
 def train_together(
-    specs: Sequence[Recipe], *, progress: Progress | None = None, device: str | torch.device = "cpu"
+    specs: Sequence[Recipe],
+    *,
+    observe: Callable[[int, Ensemble], None] | None = None,
+    progress: Progress | None = None,
+    device: str | torch.device = "cpu",
 ) -> list[Organism | GnomonError]:
     """The organisms that ``specs`` describe, as `train` would grow each, within rounding.
 
@@ -38,6 +42,7 @@ def train_together(
     Parameters
     ----------
     specs : recipes that are `alike`.
+    observe : called as ``observe(step, ensemble)`` with step = 0 before training and after each update of all.
     progress : called as ``progress(step, steps)`` after each update of all.
     device : where to train; the organisms stay there.
 
@@ -68,6 +73,8 @@ def train_together(
     test_inputs, test_classes = _stacked([test for _, test in data], device)
     curves = torch.empty(3, one.steps + 1, len(specs), dtype=torch.float64, device=device)
     for step in range(one.steps + 1):
+        if observe is not None:
+            observe(step, ensemble)
         curves[2, step] = ensemble.evaluate(_accuracy, test_inputs, test_classes)
         if step == one.steps:
             curves[0, step] = ensemble.evaluate(one.objective, inputs, classes)

@@ -62,14 +62,13 @@ def _instruments(problems: list[str]) -> int:
 
 
 def _store(location: str | None, problems: list[str]) -> dict[str, Any]:
-    from gnomon.lab.store import Store, database_of
+    from gnomon.lab.store import NoStoreError, Store
 
     try:
-        database = database_of(location)
-        if not database.exists():
-            return {"path": str(database.parent), "rows": "none yet"}
         with Store.open(location, create=False) as store:
             health = store.health()
+    except NoStoreError as error:
+        return {"path": error.place, "rows": "none yet"}
     except GnomonError as error:
         problems.append(str(error))
         return {}

@@ -33,7 +33,10 @@ Examples = Annotated[int | None, typer.Option("--examples", min=1, help="Use at 
 Seed = Annotated[int, typer.Option("--seed", help="Seed of all randomness.")]
 Memory = Annotated[str, typer.Option("--memory", help="What one instrument may hold at once, e.g. 512MiB or 8GB.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout and nothing else.")]
-StorePath = Annotated[str | None, typer.Option("--store", help="Store; default $GNOMON_STORE or ./.gnomon.")]
+StorePath = Annotated[
+    str | None,
+    typer.Option("--store", help="Folder or postgresql:// URL of the store; default $GNOMON_STORE or ./.gnomon."),
+]
 Quick = Annotated[bool, typer.Option("--quick", help="Fewer seeds.")]
 Names = Annotated[list[str] | None, typer.Option("-q", "--quantity", help="Quantity or estimator; repeat or a,b.")]
 Sites = Annotated[list[str] | None, typer.Option("--site", help="Site or pattern such as 'blocks.*'; repeat or a,b.")]

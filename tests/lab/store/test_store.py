@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gnomon.errors import GnomonError
-from gnomon.lab.store import Certificate, Store
+from gnomon.lab.store import Certificate, PointRecord, Store
 from gnomon.measurement import Cost, Measurement, Provenance, Quantity, Uncertainty
+from postgresql_server import Server
 from random_measurements import measurements
 
 NORM = Quantity(name="norm", symbol="n", definition="|w|", source="Euclid")
@@ -31,12 +32,6 @@ def spectrum(n: int, seed: int = 0) -> Measurement:
     return Measurement.ok(SPECTRUM, values, Uncertainty.stderr(values, np.full(n, 0.1), covers={"data"}))
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    with Store.open(tmp_path / "store") as opened:
-        yield opened  # type: ignore[misc]
-
-
 @settings(max_examples=60)
 @given(found=st.lists(measurements(), max_size=3))
 def test_what_is_read_equals_what_was_written(
@@ -48,6 +43,19 @@ def test_what_is_read_equals_what_was_written(
         assert identities == [m.identity for m in found]
         assert set(back) == set(identities)
         assert all(back[m.identity] == m for m in found)
+
+
+def test_a_server_too_gives_back_what_was_written(server: Server) -> None:
+    with Store.open(server.url(server.empty_database())) as store:
+
+        @settings(max_examples=40)
+        @given(found=st.lists(measurements(), max_size=3))
+        def check(found: list[Measurement]) -> None:
+            store.add(found)
+            back = {m.identity: m for m in store.measurements()}
+            assert all(back[m.identity] == m for m in found)
+
+        check()
 
 
 def test_the_order_is_kept_and_the_same_twice_is_one_row(store: Store) -> None:
@@ -164,22 +172,31 @@ def test_certificates_come_back_oldest_first(store: Store) -> None:
     assert store.health()["certificates"] == 3
 
 
-def test_health(store: Store) -> None:
+def test_health(store: Store, location: str) -> None:
     store.add([reading(), spectrum(300)])
+    store.add_points([PointRecord(key="k", experiment="trial", spec={}, status="done")])
     found = store.health()
-    assert (found["intact"], found["integrity"], found["journal"]) == (True, "ok", "wal")
-    assert (found["measurements"], found["arrays"], found["abandoned_files"]) == (2, 4, 0)
-    assert found["path"] == str(store.database.parent)
-    assert found["writable"]
+    assert (found["intact"], found["integrity"], found["writable"]) == (True, "ok", True)
+    assert (found["measurements"], found["points"], found["arrays"]) == (2, 1, 4)
+    assert found["path"] == store.place
+    assert "correct" not in found["path"]
     assert found["bytes"] > 0
-    assert found["free_bytes"] > 0
     assert found["array_bytes"] == 4 * (128 + 8 * 300)
-    left = store.database.parent / "arrays" / "ab" / ".writing-1-ff.npy"
-    left.parent.mkdir(exist_ok=True)
-    left.write_bytes(b"half")
-    assert store.health()["abandoned_files"] == 0  # it may be being written
-    os.utime(left, (1, 1))
-    assert store.health()["abandoned_files"] == 1
+    assert found["database"].split()[0] == ("PostgreSQL" if "://" in location else "SQLite")
+
+
+def test_health_of_a_folder(tmp_path: Path) -> None:
+    with Store.open(tmp_path) as store:
+        store.add(spectrum(300))
+        found = store.health()
+        assert (found["journal"], found["path"], found["abandoned_files"]) == ("wal", str(tmp_path), 0)
+        assert found["free_bytes"] > 0
+        left = tmp_path / "arrays" / "ab" / ".writing-1-ff.npy"
+        left.parent.mkdir(exist_ok=True)
+        left.write_bytes(b"half")
+        assert store.health()["abandoned_files"] == 0  # it may be being written
+        os.utime(left, (1, 1))
+        assert store.health()["abandoned_files"] == 1
 
 
 def test_it_crosses_a_process_boundary_by_its_place(
@@ -197,13 +214,13 @@ def test_it_crosses_a_process_boundary_by_its_place(
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 def test_a_forked_child_opens_connections_of_its_own(store: Store) -> None:
     store.add(reading(1.0))
-    parents = store._engine.pool
+    parents = store._database.engine.pool
     child = os.fork()
     if child == 0:
         code = 1
         try:
             store.add(reading(2.0))
-            code = int(store._engine.pool is parents)
+            code = int(store._database.engine.pool is parents)
         finally:
             os._exit(code)
     assert os.waitpid(child, 0)[1] == 0
@@ -223,18 +240,24 @@ class TestPlaces:
         monkeypatch.chdir(tmp_path)
         monkeypatch.delenv("GNOMON_STORE", raising=False)
         with Store.open() as store:
-            assert store.database.parent == tmp_path / ".gnomon"
+            assert Path(store.place) == tmp_path / ".gnomon"
         monkeypatch.setenv("GNOMON_STORE", str(tmp_path / "from environment"))
         with Store.open() as store:
-            assert store.database.parent == tmp_path / "from environment"
+            assert Path(store.place) == tmp_path / "from environment"
         with Store.open(tmp_path / "argument") as store:
-            assert store.database.parent == tmp_path / "argument"
+            assert Path(store.place) == tmp_path / "argument"
 
     def test_a_url(self, tmp_path: Path) -> None:
         with Store.open(f"sqlite:///{tmp_path}/mine.sqlite") as store:
             store.add(reading())
         assert (tmp_path / "mine.sqlite").is_file()
-        for url in ("postgresql://u:secret@host/db", "sqlite://", "sqlite:///:memory:", "nonsense://x"):
+        for url in (
+            "mysql://u:secret@host/db",
+            "postgresql://u:secret@host:x/db",
+            "sqlite://",
+            "sqlite:///:memory:",
+            "nonsense://x",
+        ):
             with pytest.raises(GnomonError) as caught:
                 Store.open(url)
             assert "secret" not in str(caught.value)

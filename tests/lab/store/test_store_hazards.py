@@ -119,16 +119,16 @@ def test_four_writers_lose_and_double_nothing(tmp_path: Path) -> None:
 
 
 def test_a_locked_store_is_waited_for_and_then_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gnomon.lab.store.engine.BUSY_SECONDS", 0.01)
+    monkeypatch.setattr("gnomon.lab.store.sqlite.BUSY_SECONDS", 0.01)
     with Store.open(tmp_path) as store:
         store.add(reading(0, 0))
-        other = sqlite3.connect(store.database, isolation_level=None)
+        other = sqlite3.connect(Path(store.place) / "store.sqlite", isolation_level=None)
         other.execute("BEGIN IMMEDIATE")
         store.close()  # so that the short wait above is used
         with pytest.raises(GnomonError, match="kept locked by another process; end that and run again"):
             store.add(reading(0, 1))
         assert len(store.measurements()) == 1  # readers do not wait
-        monkeypatch.setattr("gnomon.lab.store.store.time.sleep", lambda seconds: other.execute("ROLLBACK"))
+        monkeypatch.setattr("gnomon.lab.store.database.time.sleep", lambda seconds: other.execute("ROLLBACK"))
         store.add(reading(0, 1))
         other.close()
     check_whole(tmp_path, {(0, 0), (0, 1)})
@@ -315,7 +315,7 @@ class TestDamage:
     def test_a_row_that_cannot_be_read(self, tmp_path: Path) -> None:
         with Store.open(tmp_path) as store:
             identity = store.add(reading(0, 0))[0]
-            with sqlite3.connect(store.database) as connection:
+            with sqlite3.connect(Path(store.place) / "store.sqlite") as connection:
                 connection.execute("UPDATE measurements SET document = '{\"value\": 1}'")
             connection.close()
             with pytest.raises(GnomonError, match=f"row {identity} of the store cannot be read"):

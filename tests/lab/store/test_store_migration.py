@@ -6,10 +6,12 @@ import sqlite3
 import threading
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from gnomon.lab.store import PointRecord, Store
-from gnomon.lab.store.arrays import ArrayFiles
+from gnomon.lab.store.arrays import ArrayFiles, encode
+from gnomon.lab.store.sqlite import SQLite
 from gnomon.measurement import Measurement
 from store_writers import reading
 
@@ -23,10 +25,9 @@ def old(tmp_path: Path) -> Path:
     connection.execute("PRAGMA journal_mode = WAL")
     connection.executescript(Path(__file__).with_name("version_1.sql").read_text())
     connection.close()
-    arrays = ArrayFiles(tmp_path / "arrays")
     one = reading(0, 0)
-    for array in (one.value, one.uncertainty.low, one.uncertainty.high):
-        arrays.write(array)  # type: ignore[arg-type]
+    kept = dict(encode(np.asarray(a)) for a in (one.value, one.uncertainty.low, one.uncertainty.high))
+    ArrayFiles(tmp_path / "arrays").write(kept)
     return tmp_path
 
 
@@ -53,7 +54,7 @@ def test_version_1_is_migrated_and_keeps_everything(old: Path) -> None:
 
 
 def test_version_1_that_may_only_be_read_is_read(old: Path) -> None:
-    with Store(old / "store.sqlite", read_only=True) as store:
+    with Store(SQLite(old / "store.sqlite", read_only=True)) as store:
         check(store)
         assert store.points() == []
         assert store.health()["intact"]

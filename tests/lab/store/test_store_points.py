@@ -1,9 +1,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,12 +17,6 @@ from gnomon.lab.store.point_record import Outcome
 def point(key: str, status: str = "done", **fields: object) -> PointRecord:
     stated: dict[str, object] = {"experiment": "trial", "spec": {"seed": 0}, **fields}
     return PointRecord(key=key, status=status, **stated)  # type: ignore[arg-type]
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    with Store.open(tmp_path / "store") as opened:
-        yield opened
 
 
 def test_what_is_done_stays_and_what_failed_may_be_replaced(store: Store) -> None:
@@ -118,7 +110,7 @@ def test_filters_and_order(store: Store) -> None:
     store.add_points([point("c"), point("a", "failed", reason="r")])
     store.add_points([point("b", experiment="other")])
     keys = lambda **filters: [r.key for r in store.points(**filters)]  # noqa: E731
-    assert keys() == ["a", "c", "b"]
+    assert keys() == ["c", "a", "b"]
     assert keys(status="done") == ["c", "b"]
     assert keys(experiment="other") == ["b"]
     assert keys(experiment=["other", "trial"], status=["failed"]) == ["a"]
@@ -127,11 +119,11 @@ def test_filters_and_order(store: Store) -> None:
 
 
 def test_many_keys_are_looked_up_and_the_others_are_not_read(store: Store) -> None:
-    """A plan that scans the table would read every document."""
+    """SQLite tells whether it scans the table, and so reads every document."""
     store.add_points(point(f"{i:05}") for i in range(5000))
     statements: list[tuple[str, object]] = []
     event.listen(
-        store._engine,
+        store._database.engine,
         "before_cursor_execute",
         lambda c, cursor, text, parameters, *_: statements.append((text, parameters)),
     )
@@ -139,7 +131,9 @@ def test_many_keys_are_looked_up_and_the_others_are_not_read(store: Store) -> No
     assert [r.key for r in store.points(keys=wanted)] == wanted[:-1]
     asked = [(text, p) for text, p in statements if "FROM points" in text]
     assert len(asked) == 3
-    with store._engine.connect().execution_options(begin="") as connection:
+    if store.place.startswith("postgresql:"):  # its planner reads a table this small as a whole
+        return
+    with store._database.engine.connect().execution_options(begin="") as connection:
         for text, parameters in asked:
             plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {text}", parameters).fetchall()  # type: ignore[arg-type]
             assert all("SEARCH points USING INDEX" in row[3] for row in plan), plan

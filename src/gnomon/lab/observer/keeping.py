@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import shlex
-import sys
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from gnomon.errors import GnomonError
 from gnomon.lab.store import Store
+from gnomon.lab.store.recording import command_line
 from gnomon.measurement import Measurement
 
 _KIND = "observe"
@@ -43,8 +42,7 @@ class Keeper:
         if not self.waiting:
             return
         if self._run is None:
-            command = shlex.join(sys.argv)
-            self._run = self.store.start_run(_KIND, subject=subject, command=command, spec=self._spec)
+            self._run = self.store.start_run(_KIND, subject=subject, command=command_line(), spec=self._spec)
         self.store.add(self.waiting, run=self._run)
         self.waiting.clear()
 

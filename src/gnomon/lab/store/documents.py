@@ -1,4 +1,4 @@
-"""A measurement as a row: its canonical JSON, with large arrays kept as files, and the columns to find it by."""
+"""A measurement as a row: its canonical JSON, with large arrays kept apart, and the columns to find it by."""
 
 from __future__ import annotations
 
@@ -8,27 +8,25 @@ from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gnomon.errors import GnomonError
-from gnomon.lab.store.arrays import ArrayFiles
+from gnomon.lab.store.arrays import Arrays, encode
 from gnomon.measurement import Measurement, Value
 
-# arrays with more numbers than this become files
+# arrays with more numbers than this are kept apart
 LARGE = 256
-_KEPT_AS_FILE = "array"
+_KEPT_APART = "array"
 
 
-def to_row(measurement: Measurement, arrays: ArrayFiles) -> dict[str, Any]:
-    """The row of ``measurement``; its large arrays are written to ``arrays`` first.
-
-    Raises GnomonError when an array cannot be written.
-    """
+def to_row(measurement: Measurement, contents: dict[str, bytes]) -> dict[str, Any]:
+    """The row of ``measurement``; its large arrays go to ``contents``, which are to be written before the row."""
     identity = measurement.identity
     document = measurement.to_json()
     uncertainty = measurement.uncertainty
-    document["value"] = _put(measurement.value, document["value"], arrays)
+    document["value"] = _put(measurement.value, document["value"], contents)
     for name in ("low", "high", "error"):
-        document["uncertainty"][name] = _put(getattr(uncertainty, name), document["uncertainty"][name], arrays)
+        document["uncertainty"][name] = _put(getattr(uncertainty, name), document["uncertainty"][name], contents)
     origin = measurement.provenance
     return {
         "identity": identity,
@@ -49,7 +47,7 @@ def to_row(measurement: Measurement, arrays: ArrayFiles) -> dict[str, Any]:
     }
 
 
-def from_document(text: str, identity: str, arrays: ArrayFiles) -> Measurement:
+def from_document(text: str, identity: str, arrays: Arrays) -> Measurement:
     """The measurement of one row. Raises GnomonError when the row or one of its arrays cannot be read."""
     try:
         document = json.loads(text)
@@ -69,14 +67,21 @@ def canonical(value: Any) -> str:
         raise GnomonError(f"cannot be stored as JSON: {error}") from error
 
 
-def _put(value: Value | None, encoded: Any, arrays: ArrayFiles) -> Any:
+def put_array(array: NDArray[Any], contents: dict[str, bytes]) -> str:
+    """The digest of ``array``, whose content goes to ``contents``."""
+    digest, content = encode(array)
+    contents[digest] = content
+    return digest
+
+
+def _put(value: Value | None, encoded: Any, contents: dict[str, bytes]) -> Any:
     if isinstance(value, np.ndarray) and value.size > LARGE:
-        return {_KEPT_AS_FILE: arrays.write(value)}
+        return {_KEPT_APART: put_array(value, contents)}
     return encoded
 
 
-def _get(encoded: Any, arrays: ArrayFiles) -> Any:
-    return arrays.read(encoded[_KEPT_AS_FILE]) if isinstance(encoded, dict) else encoded
+def _get(encoded: Any, arrays: Arrays) -> Any:
+    return arrays.read(encoded[_KEPT_APART]) if isinstance(encoded, dict) else encoded
 
 
 def _scalar(value: Value | None) -> float | None:

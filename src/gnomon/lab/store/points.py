@@ -13,8 +13,8 @@ from sqlalchemy import Connection, select
 
 from gnomon.errors import GnomonError
 from gnomon.lab.store import schema
-from gnomon.lab.store.arrays import ArrayFiles
-from gnomon.lab.store.documents import LARGE, canonical
+from gnomon.lab.store.arrays import Arrays
+from gnomon.lab.store.documents import LARGE, canonical, put_array
 from gnomon.lab.store.point_record import PointRecord
 
 # Far below the number of parameters that one statement takes (SQLite 32 766, PostgreSQL's protocol 65 535).
@@ -23,17 +23,16 @@ _KEYS_AT_ONCE = 1000
 Path = tuple[str | int, ...]
 
 
-def to_rows(records: Iterable[PointRecord], arrays: ArrayFiles) -> list[dict[str, Any]]:
-    """The rows of ``records``, one for each key, in the order of keys; large arrays are written to ``arrays`` first.
+def to_rows(records: Iterable[PointRecord], contents: dict[str, bytes]) -> list[dict[str, Any]]:
+    """The rows of ``records``, one for each key; their large arrays go to ``contents``.
 
-    Where a key is given twice, what is done wins over what failed. One order for all writers: two that write
-    overlapping points would otherwise wait for each other's rows. Raises GnomonError for an outcome that is not JSON.
+    Where a key is given twice, what is done wins over what failed. Raises GnomonError for an outcome that is not JSON.
     """
     chosen: dict[str, PointRecord] = {}
     for record in records:
         if record.key not in chosen or chosen[record.key].status == "failed":
             chosen[record.key] = record
-    return [_to_row(chosen[key], arrays) for key in sorted(chosen)]
+    return [_to_row(record, contents) for record in chosen.values()]
 
 
 def keep(connection: Connection, insert: Callable[..., Any], rows: list[dict[str, Any]], run: str | None) -> None:
@@ -41,6 +40,8 @@ def keep(connection: Connection, insert: Callable[..., Any], rows: list[dict[str
     table = schema.points
     if not rows:
         return
+    # one order for all writers: two that write overlapping points would otherwise wait for each other's rows
+    rows = sorted(rows, key=lambda row: row["key"])
     new = insert(table)
     fresh = {c: new.excluded[c] for c in ("status", "created", "stored", "document")}
     connection.execute(
@@ -78,7 +79,7 @@ def documents(
     return [(row.key, row.document) for row in sorted(found, key=lambda row: (row.stored, row.key))]
 
 
-def from_document(key: str, text: str, arrays: ArrayFiles) -> PointRecord:
+def from_document(key: str, text: str, arrays: Arrays) -> PointRecord:
     """The point of one row. Raises GnomonError when the row or one of its arrays cannot be read."""
     try:
         document = json.loads(text)
@@ -93,26 +94,26 @@ def from_document(key: str, text: str, arrays: ArrayFiles) -> PointRecord:
         raise GnomonError(f"point {key} of the store cannot be read: {error}", mend="restore a copy") from error
 
 
-def _to_row(record: PointRecord, arrays: ArrayFiles) -> dict[str, Any]:
+def _to_row(record: PointRecord, contents: dict[str, bytes]) -> dict[str, Any]:
     lifted: list[tuple[Path, NDArray[Any]]] = []
     outcome = _without_arrays(record.outcome, (), lifted)
     document = {**record.to_json(), "outcome": outcome}
+    if lifted:
+        document["arrays"] = [[path, put_array(array, contents)] for path, array in lifted]
     try:
-        canonical(document)  # before any array is written
+        text = canonical(document)
     except GnomonError as error:
         raise GnomonError(
             f"the outcome of a point of {record.experiment} {error.cause}",
             mend="let it hold numbers, text, None and lists of them; None for what is not finite",
         ) from error
-    if lifted:
-        document["arrays"] = [[path, arrays.write(array)] for path, array in lifted]
     return {
         "key": record.key,
         "experiment": record.experiment,
         "status": record.status,
         "created": record.created,
         "stored": time.time_ns(),
-        "document": canonical(document),
+        "document": text,
     }
 
 

@@ -83,7 +83,7 @@ def query(
         if not found:
             asked = "anything" if quantity is None else quantity if isinstance(quantity, str) else ", ".join(quantity)
             raise GnomonError(
-                f"store {opened.database.parent} holds no such measurement of {asked}",
+                f"store {opened.place} holds no such measurement of {asked}",
                 mend="measure it first, or ask for less",
             )
     groups: dict[str, list[Stored]] = {}

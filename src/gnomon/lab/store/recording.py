@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import shlex
 import sys
 from collections.abc import Iterable, Iterator, Mapping
@@ -25,9 +26,14 @@ class Recording:
         self.store.add(measurements, run=self.run)
 
 
+def command_line() -> str:
+    """The command that this process was started with, to run it again: without the password of a URL."""
+    return re.sub(r"(?<=://)([^/@\s:]*):[^@\s]*@", r"\1@", shlex.join(sys.argv))
+
+
 @contextlib.contextmanager
 def recording(store: Store, kind: str, *, subject: str, spec: Mapping[str, Any]) -> Iterator[Recording]:
     """Start a run of ``kind``; it is marked finished on a normal exit, and stays unfinished after an exception."""
-    run = store.start_run(kind, subject=subject, command=shlex.join(sys.argv), spec=spec)
+    run = store.start_run(kind, subject=subject, command=command_line(), spec=spec)
     yield Recording(store, run)
     store.finish_run(run)

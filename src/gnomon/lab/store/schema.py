@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Sequence
 
 from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
     Connection,
+    Dialect,
     Float,
     ForeignKey,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     String,
     Table,
     Text,
+    TypeDecorator,
     inspect,
     select,
 )
@@ -27,22 +30,34 @@ SCHEMA_VERSION = 2
 
 metadata = MetaData()
 
+
+class Name(TypeDecorator[str]):
+    """Text to find rows by. PostgreSQL holds no NUL character: the symbol for it (U+2400) stands in its place."""
+
+    impl = String
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+        """See `sqlalchemy.TypeDecorator`."""
+        return value.replace("\0", "\u2400") if value is not None and dialect.name == "postgresql" else value
+
+
 schema_version = Table("schema_version", metadata, Column("version", Integer, nullable=False))
 
 measurements = Table(
     "measurements",
     metadata,
     Column("identity", String(64), primary_key=True),
-    Column("quantity", String, nullable=False),
-    Column("site", String),
-    Column("estimator", String, nullable=False),
-    Column("status", String, nullable=False),
-    Column("subject", String, nullable=False),
-    Column("weights_hash", String),
-    Column("data_hash", String),
+    Column("quantity", Name, nullable=False),
+    Column("site", Name),
+    Column("estimator", Name, nullable=False),
+    Column("status", Name, nullable=False),
+    Column("subject", Name, nullable=False),
+    Column("weights_hash", Name),
+    Column("data_hash", Name),
     # A seed may be any integer, also one that no SQL integer holds.
-    Column("seed", String),
-    Column("created", String, nullable=False),
+    Column("seed", Name),
+    Column("created", Name, nullable=False),
     # Nanoseconds; orders what was created within the same second.
     Column("stored", BigInteger, nullable=False),
     Column("value", Float),
@@ -57,10 +72,10 @@ certificates = Table(
     "certificates",
     metadata,
     Column("identity", String(64), primary_key=True),
-    Column("estimator", String, nullable=False, index=True),
-    Column("quantity", String, nullable=False, index=True),
-    Column("known_answer", String, nullable=False),
-    Column("code_version", String, nullable=False, index=True),
+    Column("estimator", Name, nullable=False, index=True),
+    Column("quantity", Name, nullable=False, index=True),
+    Column("known_answer", Name, nullable=False),
+    Column("code_version", Name, nullable=False, index=True),
     Column("truth", Float),
     Column("mean", Float),
     Column("bias", Float),
@@ -69,7 +84,7 @@ certificates = Table(
     Column("nominal", Float, nullable=False),
     Column("n", Integer, nullable=False),
     Column("passed", Boolean, nullable=False),
-    Column("created", String, nullable=False),
+    Column("created", Name, nullable=False),
     Column("stored", BigInteger, nullable=False),
     Column("document", Text, nullable=False),
 )
@@ -77,12 +92,12 @@ certificates = Table(
 runs = Table(
     "runs",
     metadata,
-    Column("id", String, primary_key=True),
-    Column("kind", String, nullable=False, index=True),
-    Column("subject", String, nullable=False, index=True),
-    Column("command", String, nullable=False),
+    Column("id", Name, primary_key=True),
+    Column("kind", Name, nullable=False, index=True),
+    Column("subject", Name, nullable=False, index=True),
+    Column("command", Name, nullable=False),
     Column("spec", Text, nullable=False),
-    Column("created", String, nullable=False),
+    Column("created", Name, nullable=False),
     Column("finished", Boolean, nullable=False),
 )
 
@@ -99,9 +114,9 @@ points = Table(
     "points",
     metadata,
     Column("key", String(64), primary_key=True),
-    Column("experiment", String, nullable=False, index=True),
-    Column("status", String, nullable=False),
-    Column("created", String, nullable=False),
+    Column("experiment", Name, nullable=False, index=True),
+    Column("status", Name, nullable=False),
+    Column("created", Name, nullable=False),
     Column("stored", BigInteger, nullable=False),
     Column("document", Text, nullable=False),
 )
@@ -114,8 +129,17 @@ run_points = Table(
 )
 
 
-def stored_version(connection: Connection, database: Path) -> int | None:
-    """Version of the schema in ``database``; ``None`` when it is still empty.
+TABLES = (schema_version, measurements, certificates, runs, run_measurements, points, run_points)
+"""What every store has."""
+
+# Where there is no disk that all hosts share: the arrays, see `ArrayRows`.
+arrays = Table(
+    "arrays", metadata, Column("digest", String(64), primary_key=True), Column("content", LargeBinary, nullable=False)
+)
+
+
+def stored_version(connection: Connection, place: str) -> int | None:
+    """Version of the schema in the database at ``place``; ``None`` when it is still empty.
 
     Raises GnomonError when the database is something else, or of a newer gnomon.
     """
@@ -124,25 +148,25 @@ def stored_version(connection: Connection, database: Path) -> int | None:
         return None
     version = connection.scalar(select(schema_version.c.version)) if schema_version.name in tables else None
     if version is None:
-        raise GnomonError(f"{database} is a database, but no gnomon store", mend="choose another store")
+        raise GnomonError(f"{place} is a database, but no gnomon store", mend="choose another store")
     if version > SCHEMA_VERSION:
         raise GnomonError(
-            f"store {database} has schema version {version}, this gnomon reads {SCHEMA_VERSION}",
+            f"store {place} has schema version {version}, this gnomon reads {SCHEMA_VERSION}",
             mend="upgrade gnomon, or choose another store",
         )
     return int(version)
 
 
-def create(connection: Connection) -> None:
-    """Make all tables, inside the transaction of ``connection``."""
-    metadata.create_all(connection)
+def create(connection: Connection, tables: Sequence[Table]) -> None:
+    """Make all ``tables``, inside the transaction of ``connection``."""
+    metadata.create_all(connection, tables=tables)
     connection.execute(schema_version.insert().values(version=SCHEMA_VERSION))
 
 
-def migrate(connection: Connection) -> None:
+def migrate(connection: Connection, tables: Sequence[Table]) -> None:
     """Bring a store of an older version up to this one, inside the transaction of ``connection``.
 
     What each version added: 2, the tables of points. Whatever is stored stays as it is.
     """
-    metadata.create_all(connection)
+    metadata.create_all(connection, tables=tables)
     connection.execute(schema_version.update().values(version=SCHEMA_VERSION))

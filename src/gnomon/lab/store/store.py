@@ -1,38 +1,29 @@
-"""The store: measurements, certificates and runs, kept so that neither a crash nor a neighbour loses any."""
+"""The store: measurements, certificates, runs and points, kept so that neither a crash nor a neighbour loses any."""
 
 from __future__ import annotations
 
 import fnmatch
 import hashlib
 import json
-import os
-import shutil
-import sqlite3
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple, Self, TypeVar
+from typing import Any, NamedTuple, Self
 
 from sqlalchemy import Connection, Select, func, inspect, select, update
-from sqlalchemy.dialects.sqlite import insert
 
 from gnomon.errors import GnomonError
 from gnomon.lab.certificate import Certificate
 from gnomon.lab.store import points, schema
-from gnomon.lab.store.arrays import ArrayFiles
+from gnomon.lab.store.database import Database
 from gnomon.lab.store.documents import canonical, from_document, to_row
-from gnomon.lab.store.engine import database_of, make_engine
-from gnomon.lab.store.failures import is_busy, one_line
+from gnomon.lab.store.failures import one_line
+from gnomon.lab.store.location import open_database
 from gnomon.lab.store.point_record import PointRecord
 from gnomon.lab.store.run import Run, new_run
 from gnomon.measurement import Measurement
 
-T = TypeVar("T")
 Choice = str | Collection[str] | None
-
-# After a connection has waited in vain (see engine.BUSY_SECONDS), the transaction is tried again this often.
-_ATTEMPTS = 4
-_PAUSE_SECONDS = 0.05
 
 
 class Stored(NamedTuple):
@@ -43,10 +34,11 @@ class Stored(NamedTuple):
 
 
 class Store:
-    r"""Measurements, certificates and runs in one directory: an SQLite database (WAL) and immutable array files.
+    r"""Measurements, certificates, runs and points, in a directory or on a PostgreSQL server.
 
-    Several processes may use one store at once; a `Store` can be pickled, and opens the same place on the other
-    side. Whatever `add` returned from is on the disk. Open one with `Store.open`.
+    A directory holds an SQLite database (WAL) and immutable array files. Several processes may use one store at once;
+    a `Store` can be pickled, and opens the same place on the other side. Whatever `add` returned from is on the disk.
+    Open one with `Store.open`.
 
     >>> import tempfile
     >>> from gnomon.measurement import Measurement, Quantity, Uncertainty
@@ -57,12 +49,8 @@ class Store:
     [1.5]
     """
 
-    def __init__(self, database: Path, read_only: bool = False) -> None:
-        self.database = database
-        self.read_only = read_only
-        self._arrays = ArrayFiles(database.parent / "arrays")
-        self._engine = make_engine(database, read_only=read_only)
-        self._process = os.getpid()
+    def __init__(self, database: Database) -> None:
+        self._database = database
 
     @classmethod
     def open(cls, location: str | Path | None = None, *, create: bool = True) -> Self:
@@ -70,46 +58,43 @@ class Store:
 
         Parameters
         ----------
-        location : directory or ``sqlite:///PATH``; ``None`` means ``$GNOMON_STORE``, or ``./.gnomon``.
+        location : directory, ``sqlite:///PATH`` or ``postgresql://user@host/database`` (see `PostgreSQL`, which needs
+            ``gnomon[postgresql]``); ``None`` means ``$GNOMON_STORE``, or ``./.gnomon``.
         create : whether it is to be written. If false, nothing is made, and a place that may only be read will do.
 
         Raises
         ------
-        GnomonError : when the place is a file or cannot be written, when there is no store and ``create`` is false,
-            when the database is corrupt, of another program or of a newer gnomon.
+        NoStoreError : when there is no store and ``create`` is false.
+        GnomonError : when the place is a file, on a network file system or cannot be written, when the server does not
+            answer or refuses, when the database is corrupt, of another program or of a newer gnomon.
         """
-        database = database_of(location)
-        directory = database.parent
-        with one_line(directory):
-            if directory.exists() and not directory.is_dir():
-                raise GnomonError(f"store {directory} is a file", mend="give a directory")
-            if not create and not database.is_file():
-                raise GnomonError(f"there is no store at {directory}", mend="measure something first, or give --store")
-            if create:
-                directory.mkdir(parents=True, exist_ok=True)
-            writable = os.access(directory, os.W_OK) and (not database.exists() or os.access(database, os.W_OK))
-        if create and not writable:
-            raise _cannot_be_written(database)
-        store = cls(database, read_only=not writable)
+        store = cls(open_database(location, create=create))
         try:
-            store._prepare()
+            store._database.prepare(create=create)
         except BaseException:
             store.close()
             raise
         return store
 
+    @property
+    def place(self) -> str:
+        """Where it is, as a person reads it: the directory, or the URL without its password."""
+        return self._database.place
+
+    @property
+    def read_only(self) -> bool:
+        """Whether it can only be read."""
+        return self._database.read_only
+
     def close(self) -> None:
         """Close the connections. The store opens them again when it is used again."""
-        self._engine.dispose()
+        self._database.close()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exception: object) -> None:
         self.close()
-
-    def __reduce__(self) -> tuple[type[Self], tuple[Path, bool]]:
-        return type(self), (self.database, self.read_only)
 
     def add(self, measurements: Measurement | Iterable[Measurement], *, run: str | None = None) -> list[str]:
         """Keep ``measurements``, all or none, and return their identities.
@@ -118,19 +103,24 @@ class Store:
         Raises GnomonError when they cannot be written or there is no such run.
         """
         given = [measurements] if isinstance(measurements, Measurement) else list(measurements)
-        self._check_writable()
-        rows = [to_row(m, self._arrays) for m in given]
+        self._database.check_writable()
+        contents: dict[str, bytes] = {}
+        rows = [to_row(m, contents) for m in given]
         identities = [row["identity"] for row in rows]
+        # one order for all writers: two that write overlapping rows would otherwise wait for each other's
+        ordered = sorted(rows, key=lambda row: str(row["identity"]))
+        insert = self._database.insert
 
         def work(connection: Connection) -> None:
             _check_run(connection, run)
             if rows:
-                connection.execute(insert(schema.measurements).on_conflict_do_nothing(), rows)
+                connection.execute(insert(schema.measurements).on_conflict_do_nothing(), ordered)
             if rows and run is not None:
-                belongs = [{"run": run, "identity": identity} for identity in identities]
+                belongs = [{"run": run, "identity": row["identity"]} for row in ordered]
                 connection.execute(insert(schema.run_measurements).on_conflict_do_nothing(), belongs)
 
-        self._write(work)
+        self._database.arrays.write(contents)
+        self._database.write(work)
         return identities
 
     def measurements(
@@ -195,7 +185,10 @@ class Store:
                 (row.identity, row.document, (row.run or "") if by_run else "") for row in connection.execute(query)
             ]
 
-        return [Stored(from_document(text, identity, self._arrays), run_) for identity, text, run_ in self._read(work)]
+        return [
+            Stored(from_document(text, identity, self._database.arrays), run_)
+            for identity, text, run_ in self._database.read(work)
+        ]
 
     def add_certificates(self, certificates: Iterable[Certificate]) -> None:
         """Keep ``certificates``, all or none; one that is there already is not doubled."""
@@ -207,9 +200,11 @@ class Store:
             row = {name: value for name, value in found.items() if name in columns}
             identity = hashlib.sha256(document.encode()).hexdigest()
             rows.append({**row, "identity": identity, "stored": time.time_ns(), "document": document})
-        self._check_writable()
+        self._database.check_writable()
         if rows:
-            self._write(lambda c: c.execute(insert(schema.certificates).on_conflict_do_nothing(), rows))
+            rows.sort(key=lambda row: str(row["identity"]))
+            insert = self._database.insert(schema.certificates).on_conflict_do_nothing()
+            self._database.write(lambda c: c.execute(insert, rows))
 
     def certificates(
         self, *, estimator: Choice = None, quantity: Choice = None, code_version: Choice = None
@@ -220,7 +215,7 @@ class Store:
         for name, choice in (("estimator", estimator), ("quantity", quantity), ("code_version", code_version)):
             if choice is not None:
                 chosen = chosen.where(table.c[name].in_(_several(choice)))
-        return [Certificate(**json.loads(text)) for text in self._read(lambda c: list(c.scalars(chosen)))]
+        return [Certificate(**json.loads(text)) for text in self._database.read(lambda c: list(c.scalars(chosen)))]
 
     def start_run(
         self, kind: str, *, subject: str = "", command: str = "", spec: Mapping[str, Any] | None = None
@@ -228,15 +223,16 @@ class Store:
         """Begin a group of measurements and return its name, for `add` and `finish_run`."""
         run = new_run(kind, subject=subject, command=command, spec=spec or {})
         row = {**vars(run), "spec": canonical(dict(run.spec))}
-        self._check_writable()
-        self._write(lambda c: c.execute(schema.runs.insert(), row))
+        self._database.check_writable()
+        insert = self._database.insert(schema.runs).on_conflict_do_nothing()  # see `Database.write`
+        self._database.write(lambda c: c.execute(insert, row))
         return run.id
 
     def finish_run(self, run: str) -> None:
         """Note that ``run`` came to its end. Raises GnomonError when there is no such run."""
         finished = update(schema.runs).where(schema.runs.c.id == run).values(finished=True)
-        self._check_writable()
-        if self._write(lambda c: c.execute(finished).rowcount) == 0:
+        self._database.check_writable()
+        if self._database.write(lambda c: c.execute(finished).rowcount) == 0:
             raise GnomonError(f"there is no run {run!r} in the store", mend="start it with start_run")
 
     def runs(self, *, kind: Choice = None, subject: Choice = None) -> list[Run]:
@@ -246,7 +242,7 @@ class Store:
         for name, choice in (("kind", kind), ("subject", subject)):
             if choice is not None:
                 chosen = chosen.where(table.c[name].in_(_several(choice)))
-        rows = self._read(lambda c: c.execute(chosen).mappings().all())
+        rows = self._database.read(lambda c: c.execute(chosen).mappings().all())
         return [Run(**{**row, "spec": json.loads(row["spec"])}) for row in rows]
 
     def add_points(self, records: Iterable[PointRecord], *, run: str | None = None) -> None:
@@ -256,14 +252,16 @@ class Store:
         With ``run``, they belong to that run. Raises GnomonError when they cannot be written, an outcome is not JSON
         or there is no such run.
         """
-        self._check_writable()
-        rows = points.to_rows(records, self._arrays)
+        self._database.check_writable()
+        contents: dict[str, bytes] = {}
+        rows = points.to_rows(records, contents)
 
         def work(connection: Connection) -> None:
             _check_run(connection, run)
-            points.keep(connection, insert, rows, run)
+            points.keep(connection, self._database.insert, rows, run)
 
-        self._write(work)
+        self._database.arrays.write(contents)
+        self._database.write(work)
 
     def points(
         self,
@@ -286,88 +284,29 @@ class Store:
                 status=None if status is None else _several(status),
             )
 
-        return [points.from_document(key, text, self._arrays) for key, text in self._read(work)]
+        return [points.from_document(key, text, self._database.arrays) for key, text in self._database.read(work)]
 
     def health(self) -> dict[str, Any]:
-        """What `gnomon doctor` shows: place, size, rows, and whether the database is intact."""
+        """What `gnomon doctor` shows: place, size, rows, and whether database and arrays are intact."""
 
         def work(connection: Connection) -> dict[str, Any]:
             present = inspect(connection).get_table_names()
             counted = [t for t in _COUNTED if t.name in present]
-            rows = {t.name: connection.scalar(select(func.count()).select_from(t)) for t in counted}
             unfinished = select(func.count()).select_from(schema.runs).where(~schema.runs.c.finished)
-            problems = list(connection.exec_driver_sql("PRAGMA integrity_check").scalars())
             return {
-                **rows,
+                **{t.name: connection.scalar(select(func.count()).select_from(t)) for t in counted},
                 "unfinished_runs": connection.scalar(unfinished),
-                "journal": connection.exec_driver_sql("PRAGMA journal_mode").scalar(),
-                "intact": problems == ["ok"],
-                "integrity": "; ".join(str(p) for p in problems),
+                **self._database.health(connection),
             }
 
-        found = self._read(work)
-        with one_line(self.database):
-            return {
-                "path": str(self.database.parent),
-                "schema_version": schema.SCHEMA_VERSION,
-                "sqlite": sqlite3.sqlite_version,
-                "writable": not self.read_only,
-                "bytes": sum(p.stat().st_size for p in self.database.parent.glob(f"{self.database.name}*")),
-                **found,
-                **self._arrays.health(),
-                "free_bytes": shutil.disk_usage(self.database.parent).free,
-            }
-
-    def _prepare(self) -> None:
-        version = self._read(self._version)
-        if version == schema.SCHEMA_VERSION or (version is not None and self.read_only):
-            return
-
-        def use_wal(connection: Connection) -> None:
-            connection.exec_driver_sql("PRAGMA journal_mode = WAL")
-
-        def work(connection: Connection) -> None:
-            present = self._version(connection)  # another process may have been faster
-            if present is None:
-                schema.create(connection)
-            elif present < schema.SCHEMA_VERSION:
-                schema.migrate(connection)
-
-        self._check_writable()
-        self._attempt(use_wal, begin="")
-        self._write(work)
-
-    def _version(self, connection: Connection) -> int | None:
-        return schema.stored_version(connection, self.database)
-
-    def _check_writable(self) -> None:
-        if self.read_only:
-            raise _cannot_be_written(self.database)
-
-    def _read(self, work: Callable[[Connection], T]) -> T:
-        return self._attempt(work)
-
-    def _write(self, work: Callable[[Connection], T]) -> T:
-        return self._attempt(work, begin="BEGIN IMMEDIATE")
-
-    def _attempt(self, work: Callable[[Connection], T], begin: str = "BEGIN") -> T:
-        """``work`` in one transaction, which is tried again when another process kept the lock."""
-        if os.getpid() != self._process:
-            # SQLite's connections must not be used across a fork; those of the parent are left to it
-            self._engine.dispose(close=False)
-            self._process = os.getpid()
-        for attempt in range(1, _ATTEMPTS + 1):
-            try:
-                with (
-                    one_line(self.database),
-                    self._engine.execution_options(begin=begin).begin() as connection,
-                ):
-                    return work(connection)
-            except GnomonError as error:
-                if attempt == _ATTEMPTS or not is_busy(error):
-                    raise
-                time.sleep(_PAUSE_SECONDS * attempt)
-        raise AssertionError("unreachable")
+        with one_line(self.place):
+            found = self._database.read(work)
+        return {
+            "path": self.place,
+            "schema_version": schema.SCHEMA_VERSION,
+            "writable": not self.read_only,
+            **found,
+        }
 
 
 _COUNTED = (schema.measurements, schema.certificates, schema.runs, schema.points)
@@ -376,12 +315,6 @@ _COUNTED = (schema.measurements, schema.certificates, schema.runs, schema.points
 def _check_run(connection: Connection, run: str | None) -> None:
     if run is not None and connection.scalar(select(schema.runs.c.id).where(schema.runs.c.id == run)) is None:
         raise GnomonError(f"there is no run {run!r} in the store", mend="start it with start_run")
-
-
-def _cannot_be_written(database: Path) -> GnomonError:
-    return GnomonError(
-        f"store {database.parent} cannot be written", mend="choose another with --store or $GNOMON_STORE"
-    )
 
 
 def _several(choice: str | Collection[str]) -> list[str]:

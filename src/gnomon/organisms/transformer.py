@@ -175,9 +175,10 @@ class Attention(nn.Module):
 
     def forward(self, stream: Tensor) -> Tensor:
         """The stream ``(batch, positions, width)`` to ``(batch, width)``."""
-        query = self.query(stream[:, -1:]).unflatten(-1, (self.heads, -1)).transpose(1, 2)
-        key, value = (part(stream).unflatten(-1, (self.heads, -1)).transpose(1, 2) for part in (self.key, self.value))
-        scores = query @ key.transpose(-1, -2) / math.sqrt(query.shape[-1])
-        read = scores.softmax(dim=-1) @ value
-        mixed: Tensor = self.output(read.squeeze(2).flatten(1))
+        query = self.query(stream[:, -1:]).unflatten(-1, (self.heads, -1))
+        key, value = (part(stream).unflatten(-1, (self.heads, -1)) for part in (self.key, self.value))
+        # sums rather than matrix products: a product for each example and head would be of a few numbers only
+        scores = (query * key).sum(dim=-1) / math.sqrt(query.shape[-1])
+        read = (scores.softmax(dim=1).unsqueeze(-1) * value).sum(dim=1)
+        mixed: Tensor = self.output(read.flatten(1))
         return mixed

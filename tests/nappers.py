@@ -29,17 +29,7 @@ class Nap(Spec):
     seed: int = 0
 
 
-def together(specs: Sequence[Nap]) -> list[Outcome]:
-    """One nap for all, unless one of them is in trouble."""
-    for spec in specs:
-        _note(spec)
-    if any(spec.trouble for spec in specs):
-        raise ValueError("one of them does not fit")
-    time.sleep(max(spec.seconds for spec in specs))
-    return [{"square": spec.index**2} for spec in specs]
-
-
-@experiment("nap", together=together, alike=lambda spec: spec.seconds)
+@experiment("nap")
 def nap(spec: Nap) -> Outcome:
     """The square of the index, after a nap."""
     _note(spec)
@@ -59,9 +49,27 @@ def nap(spec: Nap) -> Outcome:
     return {"square": spec.index**2, "threads": os.environ.get("OMP_NUM_THREADS", "")}
 
 
-def naps(n: int, notebook: Path | str = "", **fields: object) -> list[Point]:
+def together(specs: Sequence[Nap]) -> list[Outcome]:
+    """One nap for all, unless one of them is in trouble."""
+    for spec in specs:
+        _note(spec)
+    if any(spec.trouble == "kills" for spec in specs):
+        os.kill(os.getpid(), signal.SIGKILL)
+    if any(spec.trouble for spec in specs):
+        raise ValueError("one of them does not fit")
+    time.sleep(max(spec.seconds for spec in specs))
+    return [{"square": spec.index**2} for spec in specs]
+
+
+@experiment("nap_together", together=together)
+def nap_together(spec: Nap) -> Outcome:
+    """A nap that may be taken with others."""
+    return nap(spec)
+
+
+def naps(n: int, notebook: Path | str = "", experiment: str = "nap", **fields: object) -> list[Point]:
     """``n`` points that differ in their index."""
-    return [Point("nap", Nap(index=i, notebook=str(notebook), **fields)) for i in range(n)]  # type: ignore[arg-type]
+    return [Point(experiment, Nap(**{"index": i, "notebook": str(notebook), **fields})) for i in range(n)]
 
 
 def executions(notebook: Path | str) -> Counter[int]:

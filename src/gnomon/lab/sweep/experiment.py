@@ -27,15 +27,23 @@ class Experiment(Generic[S]):
     spec : type of its specs. A spec holds everything that decides the outcome, the seed too.
     run : the function. It takes one spec and draws randomness from generators made from the spec's seed only.
     together : the same for several specs at once (say by ``torch.func``), each outcome equal to that of `run`
-        within float tolerance; ``None`` where there is no faster way than one after the other.
-    alike : specs with equal ``alike(spec)`` may go into one call of ``together``.
+        within float tolerance; ``None`` where there is no faster way than one after the other. Where `run` would
+        raise a `GnomonError`, it gives that error in the place of the outcome.
+    alike : specs with equal ``alike(spec)`` may go into one call of ``together``; ``None``: all may.
+    shortened : a spec of the same kind that takes a small share of the time (a few steps). By it a worker finds out
+        whether ``together`` is the faster way on its machine; ``None``: it always is.
     """
 
     name: str
     spec: type[S]
     run: Callable[[S], Outcome]
-    together: Callable[[Sequence[S]], list[Outcome]] | None = None
+    together: Callable[[Sequence[S]], Sequence[Outcome | GnomonError]] | None = None
     alike: Callable[[S], Hashable] | None = None
+    shortened: Callable[[S], S] | None = None
+
+    def kind_of(self, spec: S) -> Hashable:
+        """The same for all specs that may go into one call of ``together``."""
+        return None if self.alike is None else self.alike(spec)
 
     @property
     def module(self) -> str:
@@ -46,8 +54,9 @@ class Experiment(Generic[S]):
 def experiment(
     name: str,
     *,
-    together: Callable[[Sequence[Any]], list[Outcome]] | None = None,
+    together: Callable[[Sequence[Any]], Sequence[Outcome | GnomonError]] | None = None,
     alike: Callable[[Any], Hashable] | None = None,
+    shortened: Callable[[Any], Any] | None = None,
 ) -> Callable[[Callable[[S], Outcome]], Callable[[S], Outcome]]:
     """Decorator: register a function of one spec, whose type is taken from its annotation, as an experiment.
 
@@ -55,7 +64,9 @@ def experiment(
     """
 
     def register(run: Callable[[S], Outcome]) -> Callable[[S], Outcome]:
-        made = Experiment(name=name, spec=_spec_of(name, run), run=run, together=together, alike=alike)
+        made = Experiment(
+            name=name, spec=_spec_of(name, run), run=run, together=together, alike=alike, shortened=shortened
+        )
         present = _registered.setdefault(name, made)
         if (present.module, present.run.__qualname__) != (made.module, run.__qualname__):
             raise GnomonError(f"experiment {name!r} is already registered", mend="choose another name")

@@ -11,8 +11,8 @@ from gnomon.lab.store.point_record import PointRecord
 from gnomon.lab.sweep.executors import Executor
 from gnomon.lab.sweep.point import Point
 from gnomon.lab.sweep.results import Results
+from gnomon.lab.sweep.scheduling import jobs_of
 from gnomon.lab.sweep.state import Account, SweepState
-from gnomon.lab.sweep.work import Job
 
 Watch = Callable[[SweepState], None]
 
@@ -46,18 +46,25 @@ def run_points(
     kept = {r.key: r for r in store.points(keys=list(by_key), status="done")}
     if run is not None and kept:
         store.add_points(kept.values(), run=run)
-    jobs = [Job.of([p]) for key, p in by_key.items() if key not in kept]
+    left = [p for key, p in by_key.items() if key not in kept]
     found: dict[str, PointRecord] = dict(kept)
     account = Account(list(by_key.values()), kept.values())
     say: Watch = watch or (lambda _state: None)
     say(account.state(executor.workers))
     try:
-        with contextlib.closing(_Shelf(store, run)) as shelf, contextlib.closing(executor.run(jobs)) as running:
-            for records in running:
-                shelf.put(records)
-                account.add(records)
-                found |= {r.key: r for r in records}
-                say(account.state(executor.workers))
+        with contextlib.closing(_Shelf(store, run)) as shelf:
+            # what a worker hands back as faster alone (see `work`) is left for the second round
+            for apart in (False, True):
+                if not left:
+                    break
+                jobs = jobs_of(left, executor.workers, apart=apart)
+                with contextlib.closing(executor.run(jobs)) as running:
+                    for records in running:
+                        shelf.put(records)
+                        account.add(records)
+                        found |= {r.key: r for r in records}
+                        say(account.state(executor.workers))
+                left = [p for p in left if p.key not in found]
     except BaseException:
         say(account.state(executor.workers, "interrupted"))
         raise

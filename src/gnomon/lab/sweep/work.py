@@ -16,6 +16,7 @@ from gnomon.lab.spec import Spec
 from gnomon.lab.store.point_record import Outcome, PointRecord
 from gnomon.lab.sweep.experiment import Experiment, experiment_named
 from gnomon.lab.sweep.point import Point, version_of
+from gnomon.lab.sweep.probe import faster_together
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,19 +47,26 @@ class Job:
 
 
 def work(job: Job) -> list[PointRecord]:
-    """Run ``job``; whatever goes wrong in it becomes failed points, whose reason is one line."""
+    """Run ``job``; whatever goes wrong in it becomes failed points, whose reason is one line.
+
+    Of several points that turn out to be faster alone (see `faster_together`) only the first is run: the caller gives
+    the others out one by one, so that each is kept as soon as it is done.
+    """
     try:
         one = experiment_named(job.experiment, job.module)
         specs = [one.spec.model_validate(dict(spec)) for spec in job.specs]
     except _FAULTS as error:
         return failed(job, _reason(error))
     if one.together is not None and len(specs) > 1:
+        if not faster_together(one, specs):
+            return [_alone(one, job, 0, specs[0])]
         started = time.perf_counter()
         found = _tried(one.together, specs)
         # where one of them breaks the call, the others are not to pay for it: they are run alone
         if isinstance(found, list) and len(found) == len(specs):
             seconds = (time.perf_counter() - started) / len(specs)
-            return [_record(job, i, outcome, seconds, len(specs)) for i, outcome in enumerate(found)]
+            told = [_reason(outcome) if isinstance(outcome, GnomonError) else outcome for outcome in found]
+            return [_record(job, i, outcome, seconds, len(specs)) for i, outcome in enumerate(told)]
     return [_alone(one, job, i, spec) for i, spec in enumerate(specs)]
 
 

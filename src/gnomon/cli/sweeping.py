@@ -26,12 +26,10 @@ Workers = Annotated[int | None, typer.Option("--workers", min=1, help="Points ru
 @contextlib.contextmanager
 def executor_named(name: str, workers: int | None, store: Store) -> Iterator[Executor]:
     """The executor called ``name``, which is stopped in the end."""
-    from gnomon.lab.sweep.executors import Local, Ray
+    from gnomon.lab.sweep.executors import Local, Ray, Slurm
 
-    del store
-    if name == "slurm":
-        raise GnomonError(f"executor {name!r} is not built yet", mend="use local or ray")
-    with Ray(workers) if name == "ray" else Local(workers) as chosen:
+    made: Executor = Ray(workers) if name == "ray" else Slurm(store, workers) if name == "slurm" else Local(workers)
+    with made as chosen:
         yield chosen
 
 

@@ -66,7 +66,7 @@ class Descent(Spec):
     def edge(self) -> float:
         r"""The curvature :math:`(2 + 2\beta) / \eta` above which descent on a quadratic diverges.
 
-        Source: Polyak (1964); Cohen et al., arXiv:2103.00065, appendix B.
+        Source: Polyak (1964); Cohen et al., arXiv:2103.00065.
         """
         return (2 + 2 * self.momentum) / self.learning_rate
 

@@ -34,7 +34,7 @@ def figure_of(picture: Picture | Heatmap, phenomenon: str) -> Figure:
 def _curves(picture: Picture, phenomenon: str) -> Figure:
     rows = [row for i, curve in enumerate(picture.curves) for row in _rows(curve, i, picture)]
     groups = list(dict.fromkeys(c.group or c.name for c in picture.curves))
-    legend = alt.Legend(title=None) if len(groups) > 1 else None
+    legend = alt.Legend(title=None, labelLimit=HALF_WIDTH) if len(groups) > 1 else None
     colours = [SERIES[i % len(SERIES)] for i in range(len(groups))]
     base = chart_of_rows().encode(
         x=alt.X("x:Q", scale=_scale_x(picture), axis=_axis(picture.log_x, title=picture.x)),

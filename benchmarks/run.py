@@ -77,6 +77,11 @@ def observer_overhead() -> list[str]:
     return ["observer_overhead.py"]
 
 
+def sweep_overhead() -> list[str]:
+    """What a sweep of short tasks takes beyond the tasks."""
+    return ["sweep_overhead.py"]
+
+
 BENCHMARKS = {
     "twonn": twonn,
     "streaming": streaming,
@@ -84,6 +89,7 @@ BENCHMARKS = {
     "learning_coefficient": learning_coefficient,
     "tangent_kernel": tangent_kernel,
     "observer_overhead": observer_overhead,
+    "sweep_overhead": sweep_overhead,
 }
 
 

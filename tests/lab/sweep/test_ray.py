@@ -88,12 +88,17 @@ def cluster(tmp_path: Path) -> Iterator[str]:
         port = free.getsockname()[1]
     line = [sys.executable, "-m", "ray.scripts.scripts", "start", "--head", "--block", f"--port={port}"]
     line += ["--num-cpus=2", "--include-dashboard=false", "--disable-usage-stats", "--object-store-memory=134217728"]
-    head = subprocess.Popen(line, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+    environment = {**os.environ, "RAY_AUTH_MODE": "disabled"}
+    head = subprocess.Popen(
+        line, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
+    )
+    assert head.stdout is not None
+    assert any("Ray runtime started" in line for line in head.stdout)
     try:
         yield f"127.0.0.1:{port}"
     finally:
         os.killpg(head.pid, signal.SIGTERM)
-        head.wait(60)
+        head.communicate(timeout=90)
 
 
 @pytest.mark.slow

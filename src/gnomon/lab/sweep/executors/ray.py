@@ -28,9 +28,9 @@ _QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_DEDUP_LOGS_SKIP_REGEX": "^"}
 class Ray:
     """Tasks on the Ray cluster at ``address``; needs ``gnomon[cluster]``.
 
-    Without ``address`` it is the one that the program is connected to, that of ``$RAY_ADDRESS``, or the one that
-    ``ray start`` started on this machine; where there is none, one is started here and stopped in the end. Every node
-    needs the same gnomon.
+    Without ``address`` it is the one that the program is connected to already, or that of ``$RAY_ADDRESS`` (``auto``:
+    whichever runs on this machine); otherwise one is started here and stopped in the end. Every node needs the same
+    gnomon.
 
     Parameters
     ----------
@@ -44,7 +44,7 @@ class Ray:
     def __init__(self, workers: int | None = None, address: str | None = None) -> None:
         self.workers = workers or cores()
         self._limited = workers is not None
-        self._address = address
+        self._address = address or os.environ.get("RAY_ADDRESS")
         self._ray: Any = None
         self._connected = False
 
@@ -62,6 +62,11 @@ class Ray:
         """See `Executor.run`."""
         if not jobs:
             return
+        if any(job.module == "__main__" for job in jobs):
+            raise GnomonError(
+                "the experiment is defined in the program itself, which a Ray worker cannot import",
+                mend="move it to a module",
+            )
         ray = self._cluster()
         # Ray's own retries do not say which of several jobs in one task was to blame; here they are counted
         task = ray.remote(num_cpus=1, max_retries=0)(_work)
@@ -152,21 +157,21 @@ def _module() -> Any:
 
 
 def _connect(ray: Any, address: str | None, workers: int) -> None:
-    """Connect to the cluster that there is, or start one with ``workers`` cores."""
+    """Connect to the cluster at ``address``, or start one with ``workers`` cores."""
     silent = {"log_to_driver": False, "logging_level": logging.ERROR}
     own = {"num_cpus": workers, "object_store_memory": _OBJECT_STORE_BYTES, "include_dashboard": False}
-    where = address or os.environ.get("RAY_ADDRESS") or "this machine"
-    _check_answers(where)
-    with _quiet():
-        try:
-            try:
-                ray.init(address=address, **own, **silent)
-            except ValueError:  # there is one, whose size is not ours to choose
-                ray.init(address=address, **silent)
-        except (ConnectionError, RuntimeError, ValueError, OSError) as error:
-            raise GnomonError(
-                f"no Ray cluster can be used at {where}: {_brief(error)}", mend="start it, or unset RAY_ADDRESS"
-            ) from error
+    if address:
+        _check_answers(address)
+    try:
+        with _quiet():
+            ray.init(address=address or "local", **silent, **({} if address else own))
+    except (ConnectionError, RuntimeError, ValueError, OSError) as error:
+        if not address:
+            raise GnomonError(f"Ray cannot be started here: {_brief(error)}", mend="use --executor local") from error
+        raise GnomonError(
+            f"the Ray cluster at {address} cannot be used: {_brief(error)}",
+            mend="start it (and set RAY_AUTH_MODE=token if it asks for one), or unset RAY_ADDRESS",
+        ) from error
 
 
 def _check_answers(where: str) -> None:

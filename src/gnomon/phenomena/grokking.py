@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
@@ -61,6 +61,9 @@ LEAD = Quantity(
     source=_SOURCE,
     lowest=0.0,
 )
+
+_FIELDS = {"kind", "p", "train_share", "weight_decay", "seed", "steps"}
+_TIMES = ("fitted", "generalised", "highest")
 
 Architecture = Literal["quadratic", "transformer"]
 
@@ -238,7 +241,7 @@ def _claims(name: str, found: Sequence[Outcome | None]) -> tuple[Claim, ...]:
         ),
         Claim(
             name=f"rule_forms_first_{slug}",
-            statement=f"{name}: averaged over the pairs with one answer, outputs are right before they are pair by pair.",
+            statement=f"{name}: averaged over pairs with one answer, outputs are right before they are pair by pair.",
             measurement=_geometric(LEAD, [lead(o, "restricted_accuracy") for o in found]),
             most=1.0,
         ),
@@ -262,13 +265,13 @@ def _memory_and_rule(name: str, found: Sequence[Outcome | None]) -> tuple[Claim,
         Claim(
             name=f"memorises_{slug}",
             statement=f"{name}: when the training pairs are fitted, most pairs unseen in either order are wrong.",
-            measurement=median_over_seeds(AT_FIT, [o and o["at_fit"] for o in found]),
+            measurement=median_over_seeds(AT_FIT, [None if o is None else o["at_fit"] for o in found]),
             most=0.5,
         ),
         Claim(
             name=f"generalises_{slug}",
             statement=f"{name}: in the end the held-out pairs are right.",
-            measurement=median_over_seeds(HIGHEST, [o and o["highest"] for o in found]),
+            measurement=median_over_seeds(HIGHEST, [None if o is None else o["highest"] for o in found]),
             least=0.99,
         ),
     )
@@ -300,9 +303,6 @@ def _rows(settings: Settings, seeds: Sequence[int], results: Results) -> Iterato
         for point in arm.points(settings, chosen):
             outcome = results.of(point)
             if outcome is not None:
-                recipe = point.spec.recipe.model_dump(include={"kind", "p", "train_share", "weight_decay", "seed"})
-                yield {"arm": arm.name, **recipe, "steps": point.spec.recipe.steps, **_times(outcome)}
-
-
-def _times(outcome: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: outcome[name] for name in ("fitted", "generalised", "highest")}
+                assert isinstance(point.spec, ModularArithmetic)
+                recipe = point.spec.recipe.model_dump(include=_FIELDS)
+                yield {"arm": arm.name, **recipe, **{name: outcome[name] for name in _TIMES}}

@@ -60,7 +60,7 @@ def restricted_accuracy(outputs: Tensor, classes: Tensor) -> float:
     answers = outputs.shape[1]
     sums = torch.zeros(answers, answers, dtype=torch.float64)
     sums.index_add_(0, classes.cpu(), outputs.detach().cpu().double())
-    present = classes.cpu().unique()
+    present = torch.unique(classes.cpu())
     return float((sums[present].argmax(dim=1) == present).double().mean())
 
 

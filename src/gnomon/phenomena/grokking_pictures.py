@@ -38,8 +38,8 @@ def accuracy_picture(architecture: str, found: Found, controls: Mapping[str, Fou
     return Picture(
         key=f"accuracy_{architecture}",
         title=f"Accuracy along training: {architecture}, addition",
-        caption=f"Median and range over {len(found)} seeds; unseen are held-out pairs (a, b) of which (b, a) is held out "
-        "too. Dashed: the controls.",
+        caption=f"Median and range over {len(found)} seeds; unseen are held-out pairs (a, b) of which (b, a) is "
+        "held out too. Dashed: the controls.",
         x="step + 1",
         y="accuracy",
         curves=tuple(c for c in curves if c is not None),

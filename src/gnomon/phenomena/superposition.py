@@ -159,7 +159,7 @@ class SuperpositionPentagon(Phenomenon):
             Claim(
                 name="loss",
                 statement="Training reaches the least loss that a regular pentagon has.",
-                measurement=median_over_seeds(LOSS, [o and o["loss"][0] / best for o in sparse]),
+                measurement=median_over_seeds(LOSS, [None if o is None else o["loss"][0] / best for o in sparse]),
                 least=0.98,
                 most=1.02,
             ),
@@ -186,19 +186,19 @@ def _shape(found: Sequence[Outcome | None]) -> tuple[Claim, ...]:
         Claim(
             name="gaps",
             statement="Neighbouring features are 72° apart, all five of them.",
-            measurement=median_over_seeds(GAP, [o and o["gap"][0] for o in found]),
+            measurement=median_over_seeds(GAP, [None if o is None else o["gap"][0] for o in found]),
             most=_GAP,
         ),
         Claim(
             name="norms",
             statement="All five features have the same norm.",
-            measurement=median_over_seeds(SPREAD, [o and o["spread"][0] for o in found]),
+            measurement=median_over_seeds(SPREAD, [None if o is None else o["spread"][0] for o in found]),
             most=_SPREAD,
         ),
         Claim(
             name="more_than_dimensions",
             statement="More is kept than a projection on two dimensions keeps.",
-            measurement=median_over_seeds(USED, [o and o["used"] for o in found]),
+            measurement=median_over_seeds(USED, [None if o is None else o["used"] for o in found]),
             least=1.5,
         ),
     )

@@ -133,7 +133,7 @@ def running_server() -> Iterator[Server]:
 
 def without_password(text: str) -> bool:
     """Whether ``text`` gives no password away."""
-    return PASSWORD not in text and _QUOTED not in text and not re.search(r"://[^/@\s]*:[^@\s]*@", text)
+    return PASSWORD not in text and _QUOTED not in text and not re.search(r"://[^/@\s]*:(?!\*\*\*@)[^@\s]*@", text)
 
 
 def _free_port() -> int:

@@ -135,9 +135,9 @@ with Store.open(sys.argv[2]) as store:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL")
-def test_two_readers_beside_writers_of_which_one_is_killed(outbox: Outbox, location: str) -> None:
+def test_two_readers_beside_writers_of_which_one_is_killed(outbox: Outbox, tmp_path: Path) -> None:
     """The writers leave overlapping points; the first dies in the middle of its eleventh file."""
-    run = [sys.executable, "-c"]
+    run, location = [sys.executable, "-c"], str(tmp_path / "store")
     killed = subprocess.run([*run, WRITE, str(outbox.folder), "die"])
     assert killed.returncode == -9
     started = [subprocess.Popen([*run, READ, str(outbox.folder), location]) for _ in range(2)]

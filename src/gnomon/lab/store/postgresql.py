@@ -114,7 +114,8 @@ def _engine(url: URL, place: str) -> Engine:
         try:
             return dbapi.connect(
                 user=url.username or os.environ.get("PGUSER") or getpass.getuser(),
-                password=url.password or os.environ.get("PGPASSWORD"),
+                # without any, the server is to say what it asks for
+                password=url.password or os.environ.get("PGPASSWORD") or "",
                 host=host,
                 database=url.database,
                 sock=opened,

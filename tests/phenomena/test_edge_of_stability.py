@@ -46,6 +46,13 @@ def test_the_sharpness_is_that_of_the_dense_hessian(seed: int) -> None:
     assert found["sharpness"][0] == pytest.approx(dense_sharpness(spec), rel=1e-4)
 
 
+def test_the_solver_has_converged_at_the_edge() -> None:
+    at_the_edge = Descent(learning_rate=3.5, time=2500.0, readings=10)
+    found, further = descend(at_the_edge), descend(at_the_edge.changed({"lanczos_steps": 90}))
+    assert max(found["sharpness"]) > at_the_edge.edge
+    assert found["sharpness"] == pytest.approx(further["sharpness"], rel=2e-3)
+
+
 @pytest.mark.parametrize("momentum", [0.0, 0.5, 0.9])
 @pytest.mark.parametrize("seed", range(3))
 def test_a_quadratic_loss_diverges_exactly_beyond_the_edge(momentum: float, seed: int) -> None:

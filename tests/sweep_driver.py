@@ -46,7 +46,7 @@ def below(pid: int) -> list[int]:
 
 def workers(pid: int) -> list[int]:
     """Those of them that run jobs."""
-    return [p for p in below(pid) if any(name in _command(p) for name in ("spawn_main", "ray::"))]
+    return [p for p in below(pid) if any(name in _command(p) for name in ("spawn_main", "ray::_work", "ray::IDLE"))]
 
 
 def alive(pid: int) -> bool:

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 ExecutorName = Annotated[
     Literal["local", "ray", "slurm"], typer.Option("--executor", help="This machine, a Ray or a Slurm cluster.")
 ]
-Workers = Annotated[int | None, typer.Option("--workers", min=1, help="Points run at once; default: one a core.")]
+Workers = Annotated[
+    int | None, typer.Option("--workers", min=1, help="Jobs run at once; default: one a core (Slurm: 100 tasks).")
+]
 
 
 @contextlib.contextmanager
@@ -28,8 +30,12 @@ def executor_named(name: str, workers: int | None, store: Store) -> Iterator[Exe
     """The executor called ``name``, which is stopped in the end."""
     from gnomon.lab.sweep.executors import Local, Ray, Slurm
 
-    made: Executor = Ray(workers) if name == "ray" else Slurm(store, workers) if name == "slurm" else Local(workers)
-    with made as chosen:
+    chosen: Executor = Local(workers)
+    if name == "ray":
+        chosen = Ray(workers)
+    elif name == "slurm":
+        chosen = Slurm(store, workers)
+    with chosen:
         yield chosen
 
 

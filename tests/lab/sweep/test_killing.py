@@ -30,10 +30,10 @@ def test_a_sweep_killed_twice_is_resumed_and_complete(executor: str, tmp_path: P
     for share in (0.3, 0.7):
         driver = start(executor, place, notebook, _POINTS, _SECONDS)
         wait_for(lambda n=share * _POINTS: len(executions(notebook)) >= n)  # type: ignore[misc]
-        started = below(driver.pid)
+        started = workers(driver.pid)
         driver.kill()
         driver.communicate()
-        # nothing outlives it, and so nothing is run behind the back of the next one
+        # none outlives it, and so nothing is run behind the back of the next one (agents of Ray stay for a minute)
         wait_for(lambda pids=started: not any(map(alive, pids)), 20.0)  # type: ignore[misc]
         begun, done = executions(notebook), _done(place)
         assert set(done.values()) == {1}

@@ -20,7 +20,7 @@ CURVES = ("train_loss", "train_accuracy", "test_accuracy")
 TRANSFORMER = ModularTransformer(p=7, d_model=12, heads=3, d_mlp=20, train_share=0.5, steps=120)
 
 
-# In float64, as the quadratic network under Adam multiplies differences of rounding by up to a million in 250 steps
+# In float64, as the quadratic network under Adam multiplies differences of rounding by a million in 150 steps
 class DoubleAddition(ModularAddition):
     def network(self) -> nn.Sequential:
         return _double(super().network())
@@ -44,8 +44,8 @@ def _double(network: nn.Sequential) -> nn.Sequential:
 @pytest.mark.parametrize(
     "one",
     [
-        DoubleAddition(p=11, width=32, steps=250),
-        DoubleMultiplication(p=11, width=32, steps=250),
+        DoubleAddition(p=11, width=32, steps=150),
+        DoubleMultiplication(p=11, width=32, steps=150),
         DoubleTransformer(**TRANSFORMER.model_dump()),
     ],
     ids=lambda one: one.kind,

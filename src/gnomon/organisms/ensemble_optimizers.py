@@ -26,6 +26,7 @@ class Optimizer(abc.ABC):
     def __init__(self) -> None:
         self._parameters: Mapping[str, Tensor] = {}
         self._steps = 0
+        self._now: dict[str, _Held] = {}
 
     def begin(self, parameters: Mapping[str, Tensor]) -> None:
         """A step begins: each replica of ``parameters`` (stacked, by name) will be updated once.
@@ -44,6 +45,19 @@ class Optimizer(abc.ABC):
         elif self._parameters is not parameters:
             raise GnomonError("the optimiser belongs to another ensemble", mend="make one for each")
         self._steps += 1
+        like = next(iter(parameters.values()))
+        self._now = {
+            name: value.to(like) if isinstance(value, Tensor) else value for name, value in self._factors().items()
+        }
+
+    @abc.abstractmethod
+    def _factors(self) -> dict[str, _Held]:
+        """The numbers of the present step."""
+
+    def _along(self, name: str, rows: slice, parameter: Tensor) -> _Held:
+        """The number ``name`` of the replicas ``rows``, to be broadcast against their ``parameter``."""
+        value = self._now[name]
+        return value[rows].view(-1, *[1] * (parameter.ndim - 1)).to(parameter) if isinstance(value, Tensor) else value
 
     @abc.abstractmethod
     def update(self, rows: slice, gradients: Mapping[str, Tensor]) -> None:
@@ -73,18 +87,20 @@ class Sgd(Optimizer):
         self.weight_decay = held("weight_decay", weight_decay)
         self._buffers: dict[str, Tensor] = {}
 
+    def _factors(self) -> dict[str, _Held]:
+        return {"rate": self.learning_rate, "momentum": self.momentum, "decay": self.weight_decay}
+
     def update(self, rows: slice, gradients: Mapping[str, Tensor]) -> None:
         """See `Optimizer.update`."""
-        moving = isinstance(self.momentum, Tensor) or self.momentum > 0
-        decaying = isinstance(self.weight_decay, Tensor) or self.weight_decay > 0
+        moving, decaying = (isinstance(v, Tensor) or v > 0 for v in (self.momentum, self.weight_decay))
         if moving and not self._buffers:
             self._buffers = self._moments()
         for name, gradient in gradients.items():
             parameter = self._parameters[name][rows]
-            move = gradient + _along(self.weight_decay, rows, parameter) * parameter if decaying else gradient
+            move = gradient + self._along("decay", rows, parameter) * parameter if decaying else gradient
             if moving:
-                move = self._buffers[name][rows].mul_(_along(self.momentum, rows, parameter)).add_(move)
-            parameter.sub_(_along(self.learning_rate, rows, parameter) * move)
+                move = self._buffers[name][rows].mul_(self._along("momentum", rows, parameter)).add_(move)
+            parameter.sub_(self._along("rate", rows, parameter) * move)
 
 
 class AdamW(Optimizer):
@@ -120,22 +136,30 @@ class AdamW(Optimizer):
         self._first: dict[str, Tensor] = {}
         self._second: dict[str, Tensor] = {}
 
+    def _factors(self) -> dict[str, _Held]:
+        # The moments are kept without their factors (1 - beta), which join the corrections: fewer passes over memory
+        spread = ((1 - self.beta_2) / (1 - self.beta_2**self._steps)) ** 0.5
+        return {
+            "beta_1": self.beta_1,
+            "beta_2": self.beta_2,
+            "kept": 1 - self.learning_rate * self.weight_decay,
+            "eps": self.eps / spread,
+            "size": self.learning_rate * (1 - self.beta_1) / (1 - self.beta_1**self._steps) / spread,
+        }
+
     def update(self, rows: slice, gradients: Mapping[str, Tensor]) -> None:
         """See `Optimizer.update`."""
         if not self._first:
             self._first, self._second = self._moments(), self._moments()
-        # The moments are kept without their factors (1 - beta), which join the corrections: fewer passes over memory
-        spread = ((1 - self.beta_2) / (1 - self.beta_2**self._steps)) ** 0.5
-        size = self.learning_rate * (1 - self.beta_1) / (1 - self.beta_1**self._steps) / spread
-        eps, kept = self.eps / spread, 1 - self.learning_rate * self.weight_decay
         for name, gradient in gradients.items():
             parameter, first, second = (of[name][rows] for of in (self._parameters, self._first, self._second))
-            parameter.mul_(_along(kept, rows, parameter))
-            first.mul_(_along(self.beta_1, rows, parameter)).add_(gradient)
-            second.mul_(_along(self.beta_2, rows, parameter)).addcmul_(gradient, gradient)
-            move = second.sqrt().add_(_along(eps, rows, parameter))
+            beta_1, beta_2, kept, eps, size = (self._along(n, rows, parameter) for n in self._now)
+            parameter.mul_(kept)
+            first.mul_(beta_1).add_(gradient)
+            second.mul_(beta_2).addcmul_(gradient, gradient)
+            move = second.sqrt().add_(eps)
             torch.div(first, move, out=move)
-            parameter.sub_(move.mul_(_along(size, rows, parameter)))
+            parameter.sub_(move.mul_(size))
 
 
 def held(name: str, values: Values, below: float = float("inf")) -> _Held:
@@ -144,10 +168,3 @@ def held(name: str, values: Values, below: float = float("inf")) -> _Held:
     if tensor.ndim > 1 or not bool(((tensor >= 0) & (tensor < below)).all()):
         raise GnomonError(f"bad {name}: {values}", mend=f"give numbers in [0, {below})")
     return tensor if tensor.ndim else float(tensor)
-
-
-def _along(value: _Held, rows: slice, parameter: Tensor) -> _Held:
-    """``value`` for the replicas ``rows``, to be broadcast against their ``parameter``."""
-    if isinstance(value, Tensor):
-        return value[rows].to(parameter).view(-1, *[1] * (parameter.ndim - 1))
-    return value

@@ -184,7 +184,7 @@ class RfmGrokking(Phenomenon):
     presets: ClassVar[Mapping[Preset, Spec]] = {
         "quick": RfmGrokkingSettings(),
         "full": RfmGrokkingSettings(
-            p=61, train_share=0.5, few_share=0.2, further_shares=(0.35, 0.4, 0.45, 0.55, 0.6), rounds=40
+            p=61, train_share=0.5, few_share=0.2, further_shares=(0.35, 0.4, 0.45, 0.55, 0.6), rounds=32
         ),
     }
     seeds: ClassVar[Mapping[Preset, int]] = {"quick": 6, "full": 6}

@@ -112,7 +112,13 @@ class EdgeOfStability(Phenomenon):
     presets: ClassVar = {
         "quick": Settings(),
         "full": Settings(
-            others=(1.0, 1.5, 2.0, 3.5), small=0.25, time=8000.0, readings=120, examples=500, width=64, depth=2
+            learning_rate=1.5,
+            others=(1.0, 2.0, 2.5, 3.5),
+            small=0.25,
+            time=8000.0,
+            readings=120,
+            examples=500,
+            width=64,
         ),
     }
     seeds: ClassVar = {"quick": 5, "full": 8}

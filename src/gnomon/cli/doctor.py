@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import platform
 from typing import Any
 
@@ -20,6 +21,8 @@ def doctor(store: StorePath = None, as_json: AsJson = False) -> int:
     }
     problems: list[str] = []
     found["instruments"] = _instruments(problems)
+    found["phenomena"] = _phenomena(problems)
+    found["executors"] = _executors()
     found["store"] = _store(store, problems)
     found["problems"] = problems
     if as_json:
@@ -28,7 +31,8 @@ def doctor(store: StorePath = None, as_json: AsJson = False) -> int:
         rows = [("python", found["python"])]
         rows += [(name, version) for name, version in found["packages"].items()]
         rows += [("device", device) for device in found["devices"]]
-        rows += [("instruments", str(found["instruments"]))]
+        rows += [(name, str(found[name])) for name in ("instruments", "phenomena")]
+        rows += [("executor", executor) for executor in found["executors"]]
         rows += [(f"store {key}", str(value)) for key, value in found["store"].items()]
         rows += [("PROBLEM", problem) for problem in problems]
         print_table("healthy" if not problems else "not healthy", ("what", "state"), rows)
@@ -59,6 +63,22 @@ def _instruments(problems: list[str]) -> int:
     except GnomonError as error:
         problems.append(str(error))
         return 0
+
+
+def _phenomena(problems: list[str]) -> int:
+    from gnomon.phenomena import phenomena
+
+    try:
+        return len(phenomena())
+    except GnomonError as error:
+        problems.append(str(error))
+        return 0
+
+
+def _executors() -> list[str]:
+    """Where sweeps can be run; those of a cluster need packages that are not required."""
+    needed = {"local": "", "ray": "ray", "slurm": "submitit"}
+    return [name for name, package in needed.items() if not package or importlib.util.find_spec(package)]
 
 
 def _store(location: str | None, problems: list[str]) -> dict[str, Any]:

@@ -9,13 +9,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 from gnomon.lab.store import Store
-from gnomon.lab.sweep import run_points
+from gnomon.lab.sweep import point, run_points
 from gnomon.lab.sweep.executors import Local, Ray
 from nappers import naps
 
 
 def main(executor: str, store: str, notebook: str, n: str, seconds: str) -> None:
     """Run ``n`` naps with two workers."""
+    # someone may edit the sources between one start and the next, which is another matter
+    point.code_version = lambda: "one"
     with Store.open(store) as kept, (Ray if executor == "ray" else Local)(2) as where:
         run_points(naps(int(n), notebook, seconds=float(seconds)), store=kept, executor=where)
 

@@ -17,7 +17,7 @@ from gnomon.phenomena.claim import Claim
 from gnomon.phenomena.double_descent_epochs import NoisyNetwork
 from gnomon.phenomena.double_descent_features import FeatureLadder, Sizes
 from gnomon.phenomena.double_descent_pictures import epochs_picture, ladder_picture, parts_picture
-from gnomon.phenomena.evidence import median_over_seeds
+from gnomon.phenomena.evidence import geometric_mean_over_seeds, median_over_seeds
 from gnomon.phenomena.phenomenon import Finding, Phenomenon, Preset
 from gnomon.phenomena.registry import register
 
@@ -129,7 +129,7 @@ class DoubleDescent(Phenomenon):
             ),
             width=400,
             samples=(50, 100, 200, 300, 360, 380, 390, 400, 410, 420, 440, 500, 600, 800, 1_000),
-            network=NoisyNetwork(width=1_024, steps=10_000, marks=60),
+            network=NoisyNetwork(width=1_024, steps=10_000),
         ),
     }
     seeds: ClassVar[Mapping[Preset, int]] = {"quick": 6, "full": 12}
@@ -263,34 +263,42 @@ def _widened(measurement: Measurement, spacing: float) -> Measurement:
 
 
 def _epoch_claims(networks: Sequence[Outcome]) -> tuple[Claim, Claim]:
-    rises, falls = [], []
-    for network in networks:
-        early, fit, end = _stages(network)
-        rises.append(fit / early)
-        falls.append(fit / end)
+    stages = [_stages(network) for network in networks]
     return (
         Claim(
             name="epochs_rise",
             statement="Along epochs, the test error rises while the last fifth of the training labels is fitted.",
-            measurement=median_over_seeds(RISE, rises),
+            measurement=_mean_ratio(RISE, [s and s[1] / s[0] for s in stages]),
             least=1.1,
         ),
         Claim(
             name="epochs_second_descent",
             statement="Once all training labels are fitted, the test error falls again.",
-            measurement=median_over_seeds(SECOND_FALL, falls),
+            measurement=_mean_ratio(SECOND_FALL, [s and s[1] / s[2] for s in stages]),
             least=1.05,
         ),
     )
 
 
-def _stages(network: Outcome) -> tuple[float, float, float]:
-    """Test error: the least before 80 % of the labels are fitted, the mean from there to 99 %, and that at the end."""
+def _mean_ratio(quantity: Quantity, ratios: Sequence[float | None]) -> Measurement:
+    measured = [ratio for ratio in ratios if ratio is not None]
+    if len(measured) < len(ratios):
+        return Measurement.insufficient(
+            quantity, f"{len(ratios) - len(measured)} of {len(ratios)} networks did not fit their labels in time"
+        )
+    return geometric_mean_over_seeds(quantity, measured)
+
+
+def _stages(network: Outcome) -> tuple[float, float, float] | None:
+    """Test error: the least before 80 % of the labels are fitted, the mean from there to 99 %, and that at the end.
+
+    ``None`` where the labels are not fitted before the end.
+    """
     train, test = np.array(network["train_error"]), np.array(network["test_error"])
     start, stop = (int((train <= share).argmax()) if (train <= share).any() else len(train) for share in (0.2, 0.01))
     last = len(test) - len(test) // 6
     if not 0 < start <= stop < last:
-        return (float("nan"),) * 3
+        return None
     return float(test[:start].min()), float(test[start : stop + 1].mean()), float(test[last:].mean())
 
 

@@ -42,7 +42,7 @@ class NoisyNetwork(Spec):
     batch: int = Field(default=16, ge=1)
     learning_rate: float = Field(default=0.1, gt=0)
     momentum: float = Field(default=0.9, ge=0, lt=1)
-    marks: int = Field(default=42, ge=12)
+    marks: int = Field(default=90, ge=12)
     seed: int = 0
 
     def read_at(self) -> list[int]:

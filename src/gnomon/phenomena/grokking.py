@@ -31,8 +31,8 @@ DELAY = Quantity(
     name="grokking_delay",
     symbol=r"t_\mathrm{test} / t_\mathrm{train}",
     definition=r"t_s = \min\{t : \mathrm{acc}_s(t) \ge 0.99\},\quad s \in \{\mathrm{train}, \mathrm{test}\}",
-    convention="t counts steps of training on the full batch. A network that has not reached 0.99 on held-out pairs at the "
-    "last step counts with that step, so that its delay is understated.",
+    convention="t counts steps of training on the full batch. A network that has not reached 0.99 on held-out pairs at "
+    "the last step counts with that step, so that its delay is understated.",
     source=_SOURCE,
     lowest=0.0,
 )

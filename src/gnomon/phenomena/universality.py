@@ -60,14 +60,14 @@ class Settings(Spec):
     examples: tuple[Count, ...] = (128, 512, 2048)
     parameters: Count = 4000
     width: Count = 16
-    steps: Count = 300
-    batch: Count = 64
+    steps: Count = 250
+    batch: Count = 128
     learning_rate: Annotated[float, Field(gt=0)] = 0.02
     weight_decay: Annotated[float, Field(ge=0)] = 0.1
     bandwidth: Annotated[float, Field(gt=0)] = 4.0
     ridge: Annotated[float, Field(gt=0)] = 1e-3
     test: Count = 1024
-    probes: Annotated[int, Field(ge=16)] = 256
+    probes: Annotated[int, Field(ge=16)] = 128
     teacher: NeighbourTeacher = NeighbourTeacher(tokens=5, positions=6)
 
     @model_validator(mode="wrap")

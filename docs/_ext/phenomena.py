@@ -52,7 +52,7 @@ class Phenomenon(_Made):
         yield (
             f"**{one['verdict']}**, control **{one['control']['verdict']}** "
             f"(`gnomon run {one['phenomenon']} --preset {one['preset']} --seeds {len(one['seeds'])}`; "
-            f"{one['points']:,} points, {one['seconds']:.0f} s of processor time)."
+            f"{one['points']:,} points, {one['seconds']:.0f} s on one core, if nothing else runs)."
         )
         yield ""
         yield from ("| arm | claim | measured | threshold | state |", "| --- | --- | --- | --- | --- |")
@@ -70,7 +70,7 @@ class Table(_Made):
     """All phenomena, each in a line."""
 
     def lines(self, reports: list[dict[str, Any]]) -> Iterator[str]:
-        """Phenomenon, verdict, control, seeds and processor time."""
+        """Phenomenon, verdict, control, seeds and the time of its points."""
         yield from ("| phenomenon | claim | control | seeds | time | ", "| --- | --- | --- | --- | --- |")
         for one in reports:
             name = f"[{_MARKUP.sub(_ESCAPED, one['phenomenon'])}]({one['phenomenon']}.md)"

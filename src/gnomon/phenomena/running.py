@@ -24,7 +24,7 @@ class Report:
 
     Parameters
     ----------
-    seconds : processor time of its points, whenever they were run; ``waited`` is how long this run took.
+    seconds : time that its points took on their workers, whenever that was; ``waited`` is how long this run took.
     """
 
     phenomenon: Phenomenon

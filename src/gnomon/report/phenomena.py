@@ -96,7 +96,7 @@ def _section(report: Report, drawn: Sequence[Drawn]) -> dict[str, Any]:
             ("preset", report.preset),
             ("seeds", ", ".join(map(str, report.seeds))),
             ("points", f"{report.points:,}"),
-            ("processor time", seconds(report.seconds)),
+            ("time of its points", seconds(report.seconds)),
             ("settings", ", ".join(f"{k} = {v}" for k, v in report.settings.model_dump(mode="json").items())),
             ("run", report.run),
         ],

@@ -235,12 +235,15 @@ class _Sweep:
         self._known: dict[str, PointRecord] = {}
 
     def answer(self, records: Sequence[PointRecord]) -> list[PointRecord]:
-        """Take in ``records``; those of the jobs that are answered by them, once each."""
+        """Take in ``records``; those of the jobs that are answered by them, once each.
+
+        The records of a job come at once. They may be fewer than its points: see `work`.
+        """
         self._known |= {record.key: record for record in records}
-        answered = [keys for keys in self.pending if all(key in self._known for key in keys)]
+        answered = [keys for keys in self.pending if any(key in self._known for key in keys)]
         for keys in answered:
             del self.pending[keys]
-        return [self._known[key] for keys in answered for key in keys]
+        return [self._known[key] for keys in answered for key in keys if key in self._known]
 
     def bury(self, task: _Task) -> list[PointRecord]:
         """Run again what ``task`` left undone; the points of the job that it died under, if they failed for good."""

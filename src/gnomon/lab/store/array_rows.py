@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
-from sqlalchemy import func, select
+from sqlalchemy import Connection, func, select
 
 from gnomon.errors import GnomonError
 from gnomon.lab.store import schema
-from gnomon.lab.store.arrays import decode, digest_of
+from gnomon.lab.store.arrays import ReadArray, decode, digest_of
 
 if TYPE_CHECKING:
     from gnomon.lab.store.database import Database
+
+_DIGEST = re.compile(r'"([0-9a-f]{64})"')
+_AT_ONCE = 1000
 
 
 class ArrayRows:
@@ -37,20 +41,33 @@ class ArrayRows:
         )
         self._database.write(lambda connection: connection.execute(mend, rows))
 
-    def read(self, digest: str) -> NDArray[Any]:
-        """See `Arrays`."""
-        wanted = select(schema.arrays.c.content).where(schema.arrays.c.digest == digest)
-        content = self._database.read(lambda connection: connection.scalar(wanted))
-        if content is None:
-            raise GnomonError(
-                f"array {digest} is missing from the store {self._database.place}",
-                mend="restore it, or measure again",
-            )
-        if digest_of(content) != digest:
-            raise GnomonError(
-                f"array {digest} of the store {self._database.place} is corrupt", mend="restore it, or measure again"
-            )
-        return decode(content)
+    def reader(self, documents: Sequence[str]) -> ReadArray:
+        """See `Arrays`. All of them are fetched at once; what else looks like a digest is asked for in vain."""
+        wanted = sorted({digest for text in documents for digest in _DIGEST.findall(text)})
+        table = schema.arrays
+
+        def work(connection: Connection) -> dict[str, bytes]:
+            found: dict[str, bytes] = {}
+            for start in range(0, len(wanted), _AT_ONCE):
+                some = table.c.digest.in_(wanted[start : start + _AT_ONCE])
+                found |= {row.digest: row.content for row in connection.execute(select(table).where(some))}
+            return found
+
+        contents = self._database.read(work) if wanted else {}
+
+        def read(digest: str) -> NDArray[Any]:
+            place, content = self._database.place, contents.get(digest)
+            if content is None:
+                raise GnomonError(
+                    f"array {digest} is missing from the store {place}", mend="restore it, or measure again"
+                )
+            if digest_of(content) != digest:
+                raise GnomonError(
+                    f"array {digest} of the store {place} is corrupt", mend="measure again, or restore it"
+                )
+            return decode(content)
+
+        return read
 
     def health(self) -> dict[str, int]:
         """See `Arrays`."""

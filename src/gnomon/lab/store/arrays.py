@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -20,14 +20,20 @@ from gnomon.lab.store.failures import one_line
 _ABANDONED_SECONDS = 60.0
 
 
+ReadArray = Callable[[str], NDArray[Any]]
+
+
 class Arrays(Protocol):
     """Where a store keeps its large arrays, by the SHA-256 of their content."""
 
     def write(self, contents: Mapping[str, bytes]) -> None:
         """Keep ``contents`` (see `encode`), by digest. Raises GnomonError when they cannot be written."""
 
-    def read(self, digest: str) -> NDArray[Any]:
-        """The array with this digest. Raises GnomonError when it is missing or its content does not match."""
+    def reader(self, documents: Sequence[str]) -> ReadArray:
+        """Gives the arrays that ``documents`` name, by digest, as few trips to the store as it takes.
+
+        What it returns raises GnomonError for an array that is missing or whose content does not match.
+        """
 
     def health(self) -> dict[str, int]:
         """Number and bytes of the arrays, and of the files that a dead writer left behind."""
@@ -66,16 +72,10 @@ class ArrayFiles:
                 if not path.exists() or digest_of(path.read_bytes()) != digest:
                     write_durably(path, content)
 
-    def read(self, digest: str) -> NDArray[Any]:
-        """See `Arrays`."""
-        path = self._path(digest)
-        with one_line(path):
-            if not path.exists():
-                raise GnomonError(f"array {path} is missing from the store", mend="restore it, or measure again")
-            content = path.read_bytes()
-        if digest_of(content) != digest:
-            raise GnomonError(f"array {path} is corrupt", mend="delete it, then restore it or measure again")
-        return decode(content)
+    def reader(self, documents: Sequence[str]) -> ReadArray:
+        """See `Arrays`. A file is read when it is asked for."""
+        del documents
+        return self._read
 
     def health(self) -> dict[str, int]:
         """See `Arrays`."""
@@ -90,6 +90,16 @@ class ArrayFiles:
             elif now - found.st_mtime > _ABANDONED_SECONDS:
                 abandoned += 1
         return {"arrays": len(sizes), "array_bytes": sum(sizes), "abandoned_files": abandoned}
+
+    def _read(self, digest: str) -> NDArray[Any]:
+        path = self._path(digest)
+        with one_line(path):
+            if not path.exists():
+                raise GnomonError(f"array {path} is missing from the store", mend="restore it, or measure again")
+            content = path.read_bytes()
+        if digest_of(content) != digest:
+            raise GnomonError(f"array {path} is corrupt", mend="delete it, then restore it or measure again")
+        return decode(content)
 
     def _path(self, digest: str) -> Path:
         return self.directory / digest[:2] / f"{digest}.npy"

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gnomon.errors import GnomonError
-from gnomon.lab.store.arrays import Arrays, encode
+from gnomon.lab.store.arrays import ReadArray, encode
 from gnomon.measurement import Measurement, Value
 
 # arrays with more numbers than this are kept apart
@@ -47,13 +47,13 @@ def to_row(measurement: Measurement, contents: dict[str, bytes]) -> dict[str, An
     }
 
 
-def from_document(text: str, identity: str, arrays: Arrays) -> Measurement:
+def from_document(text: str, identity: str, read: ReadArray) -> Measurement:
     """The measurement of one row. Raises GnomonError when the row or one of its arrays cannot be read."""
     try:
         document = json.loads(text)
-        document["value"] = _get(document["value"], arrays)
+        document["value"] = _get(document["value"], read)
         for name in ("low", "high", "error"):
-            document["uncertainty"][name] = _get(document["uncertainty"][name], arrays)
+            document["uncertainty"][name] = _get(document["uncertainty"][name], read)
         return Measurement.from_json(document)
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise GnomonError(f"row {identity} of the store cannot be read: {error}", mend="restore a copy") from error
@@ -80,8 +80,8 @@ def _put(value: Value | None, encoded: Any, contents: dict[str, bytes]) -> Any:
     return encoded
 
 
-def _get(encoded: Any, arrays: Arrays) -> Any:
-    return arrays.read(encoded[_KEPT_APART]) if isinstance(encoded, dict) else encoded
+def _get(encoded: Any, read: ReadArray) -> Any:
+    return read(encoded[_KEPT_APART]) if isinstance(encoded, dict) else encoded
 
 
 def _scalar(value: Value | None) -> float | None:

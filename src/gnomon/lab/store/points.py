@@ -13,7 +13,7 @@ from sqlalchemy import Connection, select
 
 from gnomon.errors import GnomonError
 from gnomon.lab.store import schema
-from gnomon.lab.store.arrays import Arrays
+from gnomon.lab.store.arrays import ReadArray
 from gnomon.lab.store.documents import LARGE, canonical, put_array
 from gnomon.lab.store.point_record import PointRecord
 
@@ -79,7 +79,7 @@ def documents(
     return [(row.key, row.document) for row in sorted(found, key=lambda row: (row.stored, row.key))]
 
 
-def from_document(key: str, text: str, arrays: Arrays) -> PointRecord:
+def from_document(key: str, text: str, read: ReadArray) -> PointRecord:
     """The point of one row. Raises GnomonError when the row or one of its arrays cannot be read."""
     try:
         document = json.loads(text)
@@ -88,7 +88,7 @@ def from_document(key: str, text: str, arrays: Arrays) -> PointRecord:
             holder = document["outcome"]
             for name in parents:
                 holder = holder[name]
-            holder[last] = arrays.read(digest).tolist()
+            holder[last] = read(digest).tolist()
         return PointRecord(**document)
     except (ValueError, TypeError, KeyError, IndexError, AttributeError) as error:
         raise GnomonError(f"point {key} of the store cannot be read: {error}", mend="restore a copy") from error

@@ -6,15 +6,16 @@ import fnmatch
 import hashlib
 import json
 import time
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple, Self, TypeVar
 
 from sqlalchemy import Connection, Select, func, inspect, select, update
 
 from gnomon.errors import GnomonError
 from gnomon.lab.certificate import Certificate
 from gnomon.lab.store import points, schema
+from gnomon.lab.store.arrays import ReadArray
 from gnomon.lab.store.database import Database
 from gnomon.lab.store.documents import canonical, from_document, to_row
 from gnomon.lab.store.failures import one_line
@@ -24,6 +25,10 @@ from gnomon.lab.store.run import Run, new_run
 from gnomon.measurement import Measurement
 
 Choice = str | Collection[str] | None
+Row = TypeVar("Row", bound=tuple[Any, ...])
+
+# Arrays of so many rows are held at once beside what is made of them.
+_ROWS_AT_ONCE = 100
 
 
 class Stored(NamedTuple):
@@ -185,9 +190,9 @@ class Store:
                 (row.identity, row.document, (row.run or "") if by_run else "") for row in connection.execute(query)
             ]
 
+        rows = self._database.read(work)
         return [
-            Stored(from_document(text, identity, self._database.arrays), run_)
-            for identity, text, run_ in self._database.read(work)
+            Stored(from_document(text, identity, read), of) for (identity, text, of), read in self._with_arrays(rows)
         ]
 
     def add_certificates(self, certificates: Iterable[Certificate]) -> None:
@@ -284,7 +289,8 @@ class Store:
                 status=None if status is None else _several(status),
             )
 
-        return [points.from_document(key, text, self._database.arrays) for key, text in self._database.read(work)]
+        rows = self._database.read(work)
+        return [points.from_document(key, text, read) for (key, text), read in self._with_arrays(rows)]
 
     def health(self) -> dict[str, Any]:
         """What `gnomon doctor` shows: place, size, rows, and whether database and arrays are intact."""
@@ -307,6 +313,13 @@ class Store:
             "writable": not self.read_only,
             **found,
         }
+
+    def _with_arrays(self, rows: Sequence[Row]) -> Iterator[tuple[Row, ReadArray]]:
+        """Each of ``rows`` with what reads the arrays that its second field, a document, names."""
+        for start in range(0, len(rows), _ROWS_AT_ONCE):
+            some = rows[start : start + _ROWS_AT_ONCE]
+            read = self._database.arrays.reader([row[1] for row in some])
+            yield from ((row, read) for row in some)
 
 
 _COUNTED = (schema.measurements, schema.certificates, schema.runs, schema.points)

@@ -96,7 +96,7 @@ def test_the_outcome_is_that_of_training_alone() -> None:
 
 
 def fabricated(
-    *, delay: float = 20.0, rule: float = 0.3, at_fit: float = 0.02, control: float = 0.1, lost: int = 0
+    *, delay: float = 20.0, rule: float = 0.3, at_fit: float = 0.02, control: float = 0.1, lost: int = 0, late: int = -1
 ) -> Results:
     """Networks that generalise ``delay`` times later than they fit; the rule is there after ``rule`` of that time."""
     records, settings = [], Settings()
@@ -113,7 +113,7 @@ def fabricated(
         top = control if fails else 1.0
         outcome: dict[str, Any] = {
             "fitted": 15,
-            "generalised": None if fails else round(grokked),
+            "generalised": None if fails or spec.recipe.seed == late else round(grokked),
             "at_fit": at_fit * wobble,
             "highest": top,
             "steps": spec.steps,
@@ -151,6 +151,15 @@ def test_networks_that_do_not_are_refuted() -> None:
     assert "passed" not in states(fabricated(lost=1), "delay_quadratic_addition")
     generalising = Grokking().judge(Settings(), SEEDS, fabricated(control=1.0))
     assert {verdict_of(claims) for claims in generalising.controls.values()} == {"shown"}
+
+
+def test_a_network_that_is_not_there_counts_with_its_last_step() -> None:
+    claims = Grokking().judge(Settings(), SEEDS, fabricated(late=0)).claims
+    found = next(c for c in claims if c.name == "delay_quadratic_addition")
+    values = found.measurement.diagnostics["values"]
+    assert values[0] == pytest.approx(Settings().quadratic.steps / 15)
+    assert values[1] == pytest.approx(20 * 1.02, rel=0.01)
+    assert found.state == "passed"
 
 
 def test_it_keeps_the_contract() -> None:

@@ -82,6 +82,11 @@ def sweep_overhead() -> list[str]:
     return ["sweep_overhead.py"]
 
 
+def ensemble() -> list[str]:
+    """32 grokking networks trained together against one after the other."""
+    return ["ensemble.py"]
+
+
 BENCHMARKS = {
     "twonn": twonn,
     "streaming": streaming,
@@ -89,6 +94,7 @@ BENCHMARKS = {
     "learning_coefficient": learning_coefficient,
     "tangent_kernel": tangent_kernel,
     "observer_overhead": observer_overhead,
+    "ensemble": ensemble,
     "sweep_overhead": sweep_overhead,
 }
 

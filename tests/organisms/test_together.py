@@ -20,7 +20,7 @@ CURVES = ("train_loss", "train_accuracy", "test_accuracy")
 TRANSFORMER = ModularTransformer(p=7, d_model=12, heads=3, d_mlp=20, train_share=0.5, steps=120)
 
 
-# In float64, as the quadratic network under Adam multiplies differences of rounding by a million in 150 steps
+# In float64: under Adam, differences of rounding in a run alone grow 10^8-fold within 250 steps
 class DoubleAddition(ModularAddition):
     def network(self) -> nn.Sequential:
         return _double(super().network())
@@ -68,9 +68,9 @@ def test_each_is_the_organism_that_its_recipe_gives_alone(one: Recipe) -> None:
         assert together.spec == spec
         for curve in CURVES:
             expected = getattr(alone.history, curve)
-            np.testing.assert_allclose(getattr(together.history, curve), expected, rtol=1e-6, atol=1e-9, err_msg=curve)
+            np.testing.assert_allclose(getattr(together.history, curve), expected, rtol=1e-8, atol=1e-12, err_msg=curve)
         for name, weight in alone.module.named_parameters():
-            torch.testing.assert_close(together.module.get_parameter(name), weight, rtol=1e-5, atol=1e-7)
+            torch.testing.assert_close(together.module.get_parameter(name), weight, rtol=1e-7, atol=1e-9)
         assert (together.train.digest, together.test.digest) == (alone.train.digest, alone.test.digest)
         assert together.subject().name == alone.subject().name
 

@@ -97,7 +97,7 @@ def test_ctrl_c_ends_everything_and_keeps_what_is_done(tmp_path: Path, own_store
         # where the tests themselves run in the background, a shell has told them to ignore it
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
-    wait_for(lambda: executions(book).total() >= 20)
+    wait_for(lambda: executions(book).total() >= 60)
     started = below(process.pid)
     # a terminal sends it to the workers too
     os.killpg(process.pid, signal.SIGINT)
@@ -107,6 +107,6 @@ def test_ctrl_c_ends_everything_and_keeps_what_is_done(tmp_path: Path, own_store
     assert not any(map(alive, started))
     with Store.open(own_store) as store:
         done = len(store.points(status="done"))
-    # at most what each worker was at is lost
-    assert 0 <= executions(book).total() - done <= 2
+    # what each worker was at is lost, and what it had said that nobody had heard yet: never more than half a second
+    assert 0 <= executions(book).total() - done <= 2 * 0.5 / 0.05
     assert "Interrupted at" in (tmp_path / "sweep.html").read_text()

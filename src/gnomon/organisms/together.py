@@ -53,7 +53,7 @@ def train_together(
     ------
     GnomonError : without recipes, or when they are not alike.
 
-    Cost: see `Ensemble`; of quadratic networks about a third of what they take alone (`make bench` measures it).
+    Cost: see `Ensemble`; of quadratic networks about half of what they take alone (`make bench` measures it).
 
     >>> from gnomon.organisms import ModularAddition
     >>> recipes = [ModularAddition(p=5, steps=3, seed=seed) for seed in range(4)]

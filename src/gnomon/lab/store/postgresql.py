@@ -92,7 +92,7 @@ def _writable(connection: Connection) -> bool:
 
 def _engine(url: URL, place: str) -> Engine:
     try:
-        from pg8000 import dbapi  # type: ignore[import-untyped]
+        from pg8000 import dbapi
     except ImportError:
         raise GnomonError(f"store {place} needs the driver pg8000", mend="pip install 'gnomon[postgresql]'") from None
     query = dict(url.query)

@@ -167,7 +167,7 @@ def test_a_peak_at_the_threshold_and_a_second_descent_are_shown() -> None:
 
 @pytest.mark.parametrize(
     "changes",
-    [{"peak": 0.7}, {"at": 2.0}, {"rise": 1.0}, {"rise": 1.5, "end": 1.5}],
+    [{"peak": 0.7}, {"at": 2.0}, {"rise": 1.0}, {"rise": 1.5, "end": 1.6}],
     ids=["too low", "elsewhere", "no rise over epochs", "no second fall"],
 )
 def test_what_is_not_double_descent_is_not_shown(changes: dict[str, float]) -> None:

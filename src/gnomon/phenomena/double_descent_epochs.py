@@ -36,10 +36,10 @@ class NoisyNetwork(Spec):
     """
 
     width: int = Field(default=512, ge=1)
-    examples: int = Field(default=600, ge=10, le=1_200)
+    examples: int = Field(default=1_200, ge=10, le=1_200)
     noise: float = Field(default=0.3, ge=0, le=1)
-    steps: int = Field(default=5_000, ge=10)
-    batch: int = Field(default=16, ge=1)
+    steps: int = Field(default=4_500, ge=10)
+    batch: int = Field(default=32, ge=1)
     learning_rate: float = Field(default=0.1, gt=0)
     momentum: float = Field(default=0.9, ge=0, lt=1)
     marks: int = Field(default=90, ge=12)

@@ -60,8 +60,8 @@ class Settings(Spec):
     examples: tuple[Count, ...] = (128, 512, 2048)
     parameters: Count = 4000
     width: Count = 16
-    steps: Count = 250
-    batch: Count = 128
+    steps: Count = 400
+    batch: Count = 64
     learning_rate: Annotated[float, Field(gt=0)] = 0.02
     weight_decay: Annotated[float, Field(ge=0)] = 0.1
     bandwidth: Annotated[float, Field(gt=0)] = 4.0

@@ -50,7 +50,7 @@ class Contest(Spec):
     parameters: Count = 8000
     width: Count = 24
     steps: Count = 400
-    batch: Count = 128
+    batch: Count = 64
     learning_rate: Annotated[float, Field(gt=0)] = 0.02
     weight_decay: Annotated[float, Field(ge=0)] = 0.1
     bandwidth: Annotated[float, Field(gt=0)] = 4.0

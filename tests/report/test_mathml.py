@@ -42,6 +42,7 @@ def letters(markup: str) -> str:
         (r"\sqrt[3]{x} \le \sqrt{y}", "x3≤y"),
         (r"f''(x) \ne 50\%", "f′′(x)≠50%"),
         (r"\text{share of } X^\top X", "share\xa0of\xa0X⊤X"),
+        (r"\theta \leftarrow \theta", "θ←θ"),
     ],
 )
 def test_typesets(source: str, text: str) -> None:

@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 import torch
 
+from gnomon.errors import GnomonError
 from gnomon.lab.store import PointRecord, Store
 from gnomon.lab.sweep import Results
 from gnomon.lab.sweep.executors import Local
+from gnomon.lab.sweep.experiment import experiment_named
 from gnomon.organisms import ModularAddition, ModularMultiplication, ModularTransformer, Recipe, train
 from gnomon.phenomena import run, verdict_of
 from gnomon.phenomena.grokking import Grokking, Settings, half_time
@@ -93,6 +95,25 @@ def test_the_outcome_is_that_of_training_alone() -> None:
     network = recipe.network()
     norm = sum(float(w.detach().double().square().sum()) for w in network.parameters()) ** 0.5
     assert found["weight_norm"][0] == pytest.approx(norm)
+
+
+def test_a_network_that_diverges_leaves_the_others_as_they_are() -> None:
+    one = ModularArithmetic(recipe=ModularAddition(p=5, width=16, steps=8), readings=3)
+    broken = one.model_copy(update={"recipe": one.recipe.changed({"learning_rate": 1e18})})
+    found, error = experiment_named("modular_arithmetic").together([one, broken])
+    assert found == modular_arithmetic(one)
+    assert isinstance(error, GnomonError)
+    with pytest.raises(GnomonError, match="diverged"):
+        modular_arithmetic(broken)
+
+
+@pytest.mark.parametrize("preset", ["quick", "full"])
+def test_the_short_version_is_a_small_share_of_the_same_training(preset: str) -> None:
+    one = experiment_named("modular_arithmetic")
+    for spec in {p.spec for p in Grokking().points(Grokking.presets[preset], [0])}:
+        short = one.shortened(spec)
+        assert short.recipe.steps <= spec.recipe.steps / 40
+        assert short.recipe.changed({"steps": spec.recipe.steps}) == spec.recipe
 
 
 def fabricated(

@@ -46,6 +46,26 @@ def test_the_median_of_few_or_unbounded_seeds_is_declined() -> None:
     assert late.uncertainty.high == 8.0
 
 
+def test_a_lost_seed_may_have_been_anything() -> None:
+    """The interval holds that of every value which the lost seeds could have had."""
+    known = [3.0, 1.0, 4.0, 1.5, 9.0, 2.6, 5.3, 5.8, 9.7, 9.3, 2.4, 8.5, 7.9]
+    lost = median_over_seeds(Q, [*known, math.nan, math.nan]).uncertainty
+    assert lost.level == pytest.approx(median_over_seeds(Q, [0.0] * 15).uncertainty.level)
+    ends = [median_over_seeds(Q, [*known, a, b]).uncertainty for a in (-1e9, 5.0, 1e9) for b in (-1e9, 5.0, 1e9)]
+    assert lost.low == min(e.low for e in ends)
+    assert lost.high == max(e.high for e in ends)
+    one = median_over_seeds(Q, [1.0, 2.0, 3.0, 4.0, 5.0, math.nan])
+    assert (one.status, one.reason) == ("insufficient", "1 of 6 seeds lost")
+    assert mean_over_seeds(Q, [1.0, 2.0, 3.0, 4.0, math.nan]).status == "insufficient"
+
+
+def test_a_lost_seed_widens_a_share_both_ways() -> None:
+    found = share_of_seeds(Q, [True] * 7 + [False] * 2 + [None])
+    assert found.uncertainty.low == share_of_seeds(Q, [True] * 7 + [False] * 3).uncertainty.low
+    assert found.uncertainty.high == share_of_seeds(Q, [True] * 8 + [False] * 2).uncertainty.high
+    assert share_of_seeds(Q, [None] * 5).status == "insufficient"
+
+
 @pytest.mark.parametrize("n", [3, 5, 8])
 def test_the_mean_covers_at_its_level_for_normal_seeds(n: int) -> None:
     draws = np.random.default_rng(n).normal(2.0, 0.5, (DRAWS, n))

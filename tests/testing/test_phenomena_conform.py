@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import itertools
-import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import pytest
-
-sys.path.append(str(Path(__file__).resolve().parents[1] / "phenomena"))
-
-from toy_phenomenon import BiasedCoin, Coins, toss
 
 from gnomon.lab.spec import Spec
 from gnomon.lab.sweep import Outcome, Point, Results, experiment
 from gnomon.phenomena import Finding, phenomena
 from gnomon.testing import ConformanceError, check_phenomenon, phenomenon_checks
+from toy_phenomenon import BiasedCoin, Coins, toss
 
 
 @pytest.mark.parametrize("check", phenomenon_checks())

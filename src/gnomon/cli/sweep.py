@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gnomon.cli.options import AsJson, StorePath, print_json
-from gnomon.cli.sweeping import ExecutorName, Workers, executor_named, settings, watching
+from gnomon.cli.sweeping import ExecutorName, Workers, executor_named, say_failures, settings, watching
 from gnomon.errors import GnomonError
 
 if TYPE_CHECKING:
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
 _SOME_FAILED = 3
 _MOST_ROWS = 60
 _MOST_OUTCOMES = 6
-_MOST_REASONS = 5
 
 
 def sweep(
@@ -78,10 +76,9 @@ def sweep(
         _print(asked, distinct, records)
         done = f"{len(records) - len(failed)} of {len(records)} points done"
         typer.echo(f"{done}, {before} of them before; {len(failed)} failed; run {sink.run}")
-        for reason, times in Counter(r.reason for r in failed).most_common(_MOST_REASONS):
-            typer.echo(f"failed {times} times: {reason}", err=True)
         if page is not None:
             typer.echo(f"page: {page}")
+    say_failures(failed)
     return _SOME_FAILED if failed else 0
 
 
@@ -122,7 +119,7 @@ def _row(record: PointRecord) -> dict[str, Any]:
 def _print(asked: Sweep, points: Sequence[Point], records: Sequence[PointRecord]) -> None:
     from gnomon.cli.tables import print_table
 
-    axes = [name for name in asked.axes() if name != "seed"]
+    axes = [name for name in asked.axes() if name.split(".")[-1] != "seed"]
     names = list(dict.fromkeys(name for r in records for name in r.outcome if _is_number(r.outcome[name])))
     shown = names[:_MOST_OUTCOMES]
     rows = list(_groups(axes, shown, points, records))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -13,7 +14,7 @@ import typer
 from gnomon.errors import GnomonError
 
 if TYPE_CHECKING:
-    from gnomon.lab.store import Store
+    from gnomon.lab.store import PointRecord, Store
     from gnomon.lab.sweep import SweepState
     from gnomon.lab.sweep.executors import Executor
 
@@ -23,6 +24,9 @@ ExecutorName = Annotated[
 Workers = Annotated[
     int | None, typer.Option("--workers", min=1, help="Jobs run at once; default: one a core (Slurm: 100 tasks).")
 ]
+
+
+_MOST_REASONS = 5
 
 
 @contextlib.contextmanager
@@ -92,3 +96,9 @@ def settings(given: Sequence[str] | None) -> dict[str, str]:
             raise GnomonError(f"cannot read the setting {text!r}", mend="write FIELD=VALUE")
         found[name.strip()] = value.strip()
     return found
+
+
+def say_failures(failed: Sequence[PointRecord]) -> None:
+    """Say on stderr why points ``failed``, the most common reasons first."""
+    for reason, times in Counter(r.reason for r in failed).most_common(_MOST_REASONS):
+        typer.echo(f"failed {'once' if times == 1 else f'{times} times'}: {reason}", err=True)

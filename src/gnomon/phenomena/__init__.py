@@ -4,13 +4,14 @@ from gnomon.phenomena.claim import Claim, Verdict, verdict_of
 from gnomon.phenomena.phenomenon import Finding, Phenomenon, Preset
 from gnomon.phenomena.picture import Curve, Heatmap, Picture, Rule
 from gnomon.phenomena.registry import phenomena, phenomenon, register
-from gnomon.phenomena.running import Report, run
+from gnomon.phenomena.running import NotJudgedError, Report, run
 
 __all__ = [
     "Claim",
     "Curve",
     "Finding",
     "Heatmap",
+    "NotJudgedError",
     "Phenomenon",
     "Picture",
     "Preset",

@@ -18,6 +18,10 @@ from gnomon.phenomena.claim import Claim, Verdict, control_verdict, verdict_of
 from gnomon.phenomena.phenomenon import Finding, Phenomenon, Preset
 
 
+class NotJudgedError(GnomonError):
+    """Nothing can be said about a phenomenon. Others, in the same store and by the same executor, are not concerned."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Report:
     """A phenomenon that was run: what was found, and what it took.
@@ -93,7 +97,8 @@ def run(
 
     Raises
     ------
-    GnomonError : on settings that do not fit, on no seeds, and when every point failed.
+    NotJudgedError : when every point failed.
+    GnomonError : on settings that do not fit, on no seeds, and as `run_points` does.
     """
     started = time.perf_counter()
     settings = phenomenon.presets[preset].changed(changes or {})
@@ -110,7 +115,7 @@ def run(
     name = store.start_run("phenomenon", subject=phenomenon.name, spec=spec)
     results = run_points(points, store=store, executor=executor, run=name, watch=watch)
     if results.failed and len(results.failed) == len({p.key for p in points}):
-        raise GnomonError(f"every point of {phenomenon.name} failed: {results.failed[0].reason}")
+        raise NotJudgedError(f"every point of {phenomenon.name} failed: {results.failed[0].reason}")
     found = phenomenon.judge(settings, chosen, results)
     finding = _recorded(found, phenomenon, spec, results, points=tuple(p.key for p in points))
     store.add([c.measurement for c in _claims(finding)], run=name)

@@ -8,6 +8,7 @@ import logging
 import math
 import os
 import secrets
+import shutil
 import subprocess
 import sys
 import time
@@ -160,6 +161,11 @@ class Slurm:
                 import submitit
             except ImportError:
                 raise GnomonError("the slurm executor needs submitit", mend="pip install 'gnomon[cluster]'") from None
+            if self._cluster == "slurm" and shutil.which("srun") is None:
+                raise GnomonError(
+                    "slurm took no tasks: there is no srun here",
+                    mend="start on a host from which jobs are submitted, or use another --executor",
+                )
             self._submitit = submitit.AutoExecutor(
                 folder=self.folder / "logs", cluster=self._cluster, slurm_max_num_timeout=0
             )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from itertools import product
 from typing import Annotated, ClassVar, Literal
@@ -125,7 +126,7 @@ class BenignOverfitting(Phenomenon):
         rows = [
             (arm, seed, n, found["bias"], found["variance"])
             for arm, by_seed in ladders.items()
-            for seed, ladder in by_seed.items()
+            for seed, ladder in _whole(by_seed).items()
             for n, found in zip(settings.examples, ladder, strict=True)
         ]
         columns = ("spectrum", "seed", "n", "bias", "variance")
@@ -141,20 +142,31 @@ def _point(settings: Settings, arm: Arm, n: int, seed: int) -> Point:
     return Point("minimum_norm_interpolation", Interpolation(spectrum=arm, examples=n, noise=settings.noise, seed=seed))
 
 
-_Ladders = Mapping[int, list[Outcome]]
+_Ladder = list[Outcome] | None
+_Ladders = Mapping[int, _Ladder]
 
 
 def _ladders(settings: Settings, seeds: Sequence[int], results: Results, arm: Arm) -> _Ladders:
-    """By seed, the outcomes along n; seeds with a failed point are left out."""
+    """By seed, the outcomes along n; ``None`` where one of its points failed."""
     every = {seed: results.all([_point(settings, arm, n, seed) for n in settings.examples]) for seed in seeds}
-    return {seed: found for seed, found in every.items() if len(found) == len(settings.examples)}
+    return {seed: found if len(found) == len(settings.examples) else None for seed, found in every.items()}
+
+
+def _whole(ladders: _Ladders) -> dict[int, list[Outcome]]:
+    return {seed: ladder for seed, ladder in ladders.items() if ladder is not None}
 
 
 def _claims(settings: Settings, ladders: _Ladders) -> tuple[Claim, ...]:
     log_n = np.log(settings.examples)
-    excess = [[f["bias"] + f["variance"] for f in ladder] for ladder in ladders.values()]
-    exponents = [float(np.polyfit(log_n, np.log(ladder), 1)[0]) for ladder in excess]
-    residuals = [max(f["train_error"] for f in ladder) / settings.noise for ladder in ladders.values()]
+
+    def each(read: Callable[[list[Outcome]], float]) -> list[float]:
+        return [math.nan if ladder is None else read(ladder) for ladder in ladders.values()]
+
+    def excess(ladder: list[Outcome]) -> list[float]:
+        return [found["bias"] + found["variance"] for found in ladder]
+
+    exponents = each(lambda ladder: float(np.polyfit(log_n, np.log(excess(ladder)), 1)[0]))
+    residuals = each(lambda ladder: max(found["train_error"] for found in ladder) / settings.noise)
     return (
         Claim(
             name="noise_is_fitted",
@@ -172,7 +184,7 @@ def _claims(settings: Settings, ladders: _Ladders) -> tuple[Claim, ...]:
         Claim(
             name="interpolation_is_cheap",
             statement="At the largest n the excess risk is a small part of the noise that was fitted.",
-            measurement=median_over_seeds(PRICE, [ladder[-1] / settings.noise for ladder in excess]),
+            measurement=median_over_seeds(PRICE, each(lambda ladder: excess(ladder)[-1] / settings.noise)),
             most=0.25,
         ),
     )
@@ -182,7 +194,7 @@ _NAMES: Mapping[Arm, str] = {"benign": "benign spectrum", "isotropic": "isotropi
 
 
 def _risk_picture(settings: Settings, ladders: Mapping[Arm, _Ladders]) -> Picture:
-    seeds = max(map(len, ladders.values()))
+    seeds = max(len(_whole(of)) for of in ladders.values())
     curves = []
     for arm in ARMS:
         control = arm != "benign"
@@ -217,7 +229,7 @@ def _parts_picture(settings: Settings, ladders: _Ladders) -> Picture:
     return Picture(
         key="bias_and_variance",
         title="What the benign spectrum leaves of bias and noise",
-        caption=f"Median over {len(ladders)} seeds, bands from least to largest.",
+        caption=f"Median over {len(_whole(ladders))} seeds, bands from least to largest.",
         x="examples n",
         y="part of the excess risk [variance of the signal]",
         curves=(
@@ -236,9 +248,10 @@ def _data(settings: Settings, arm: Arm, n: int) -> LinearData:
 def _band(
     settings: Settings, name: str, ladders: _Ladders, of: Callable[[Outcome], float], *, dashed: bool = False
 ) -> Curve:
-    if not ladders:
+    whole = _whole(ladders)
+    if not whole:
         return Curve(name=name, x=(), y=(), style="both", dashed=dashed)
-    values = np.array([[of(f) for f in ladder] for ladder in ladders.values()])
+    values = np.array([[of(f) for f in ladder] for ladder in whole.values()])
     middle, low, high = np.median(values, axis=0), values.min(axis=0), values.max(axis=0)
     return Curve(
         name=name,

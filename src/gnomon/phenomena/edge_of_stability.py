@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 from typing import ClassVar
 
 import numpy as np
@@ -142,7 +143,7 @@ class EdgeOfStability(Phenomenon):
         with_momentum = arm(settings.learning_rate, settings.momentum)
         slopes = [_slope(rates, [arms[rate][i] for rate in rates]) for i in range(len(seeds))]
         held = [
-            flow.sharpness / edge.sharpness if flow is not None and edge is not None else None
+            flow.sharpness / edge.sharpness if flow is not None and edge is not None else math.nan
             for flow, edge in zip(small, main, strict=True)
         ]
         claims = (
@@ -198,46 +199,49 @@ def _point(settings: Settings, rate: float, momentum: float, seed: int) -> Point
     return Point("sharpness_of_descent", Descent(learning_rate=rate, momentum=momentum, seed=seed, **shared))
 
 
-def _slope(rates: Sequence[float], runs: Sequence[_Run | None]) -> float | None:
+def _slope(rates: Sequence[float], runs: Sequence[_Run | None]) -> float:
     sharpness = [run.sharpness for run in runs if run is not None]
     if len(sharpness) < max(2, len(rates)):
-        return None
+        return math.nan
     return float(np.polyfit(np.log(rates), np.log(sharpness), 1)[0])
 
 
+def _of_each(runs: Sequence[_Run | None], read: Callable[[_Run], float | None]) -> list[float | None]:
+    """One a seed; NaN where the run failed or diverged, which says nothing in favour of any claim."""
+    return [math.nan if run is None else read(run) for run in runs]
+
+
 def _plateau(runs: Sequence[_Run | None], name: str, statement: str) -> Claim:
-    values = [None if run is None else run.plateau for run in runs]
-    return Claim(name=name, statement=statement, measurement=median_over_seeds(PLATEAU, values), least=0.95, most=1.05)
+    measured = median_over_seeds(PLATEAU, _of_each(runs, lambda run: run.plateau))
+    return Claim(name=name, statement=statement, measurement=measured, least=0.95, most=1.05)
 
 
 def _claims(runs: Sequence[_Run | None]) -> tuple[Claim, ...]:
     """The claims that can be made of one step size."""
-    there = [run for run in runs if run is not None]
-    lost: list[None] = [None] * (len(runs) - len(there))
     return (
         Claim(
             name="starts_below",
             statement="Training starts far below the edge.",
-            measurement=median_over_seeds(START, [*(run.start for run in there), *lost]),
+            measurement=median_over_seeds(START, _of_each(runs, lambda run: run.start)),
             most=0.5,
         ),
         Claim(
             name="sharpens",
             statement="The sharpness at least doubles.",
-            measurement=median_over_seeds(SHARPENING, [*(run.plateau / run.start for run in there), *lost]),
+            measurement=median_over_seeds(SHARPENING, _of_each(runs, lambda run: run.plateau / run.start)),
             least=2.0,
         ),
         _plateau(runs, "plateau", "The sharpness settles at 2/η."),
         Claim(
             name="loss_rises",
             statement="At the edge the loss rises at many steps.",
-            measurement=median_over_seeds(RISES, [*(run.rises for run in there), *lost]),
+            measurement=median_over_seeds(RISES, _of_each(runs, lambda run: run.rises)),
             least=0.1,
         ),
         Claim(
             name="loss_falls",
             statement="In the long run the loss falls on after the edge is reached.",
-            measurement=median_over_seeds(FALL, [*(run.fall for run in there), *lost]),
+            measurement=median_over_seeds(FALL, _of_each(runs, lambda run: run.fall)),
             most=0.5,
         ),
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
@@ -12,11 +11,11 @@ from pydantic import Field
 
 from gnomon.lab.spec import Spec
 from gnomon.lab.sweep import Outcome, Point, Results
-from gnomon.measurement import Measurement, Quantity, clopper_pearson
+from gnomon.measurement import Quantity, clopper_pearson
 from gnomon.organisms import ModularAddition, ModularMultiplication, ModularTransformer, Recipe
 from gnomon.organisms.recipe import Modulus, Share
 from gnomon.phenomena.claim import Claim
-from gnomon.phenomena.evidence import geometric_mean_over_seeds, median_over_seeds
+from gnomon.phenomena.evidence import geometric_mean_over_seeds, median_over_seeds, of_each
 from gnomon.phenomena.grokking_experiment import ModularArithmetic
 from gnomon.phenomena.grokking_pictures import accuracy_picture, progress_picture, time_pictures
 from gnomon.phenomena.phenomenon import Finding, Phenomenon
@@ -221,10 +220,8 @@ def half_time(steps: Sequence[int], values: Sequence[float]) -> float | None:
     return float(np.expm1(logs[0] + (logs[1] - logs[0]) * (half - here) / (there - here)))
 
 
-def lead(outcome: Outcome | None, quantity: str) -> float | None:
+def lead(outcome: Outcome, quantity: str) -> float | None:
     """The time at which ``quantity`` has made half of its change over that of the accuracy on unseen pairs."""
-    if outcome is None:
-        return None
     own, accuracy = (half_time(outcome["steps"], outcome[name]) for name in (quantity, "unseen_accuracy"))
     return None if own is None or accuracy is None else own / accuracy
 
@@ -237,13 +234,13 @@ def _claims(name: str, found: Sequence[Outcome | None]) -> tuple[Claim, ...]:
         Claim(
             name=f"delay_{slug}",
             statement=f"{name}: 99 % of the held-out pairs take many times the steps of 99 % of the training pairs.",
-            measurement=_geometric(DELAY, [_delay(o) for o in found]),
+            measurement=geometric_mean_over_seeds(DELAY, of_each(found, _delay)),
             least=3.0,
         ),
         Claim(
             name=f"rule_forms_first_{slug}",
             statement=f"{name}: averaged over pairs with one answer, outputs are right before they are pair by pair.",
-            measurement=_geometric(LEAD, [lead(o, "restricted_accuracy") for o in found]),
+            measurement=geometric_mean_over_seeds(LEAD, of_each(found, lambda o: lead(o, "restricted_accuracy"))),
             most=1.0,
         ),
     ]
@@ -252,7 +249,7 @@ def _claims(name: str, found: Sequence[Outcome | None]) -> tuple[Claim, ...]:
             Claim(
                 name=f"few_frequencies_first_{slug}",
                 statement=f"{name}: the embedding gathers in a few frequencies before unseen pairs are right.",
-                measurement=_geometric(LEAD, [lead(o, "embedding_share") for o in found]),
+                measurement=geometric_mean_over_seeds(LEAD, of_each(found, lambda o: lead(o, "embedding_share"))),
                 most=1.0,
             )
         )
@@ -266,27 +263,21 @@ def _memory_and_rule(name: str, found: Sequence[Outcome | None]) -> tuple[Claim,
         Claim(
             name=f"memorises_{slug}",
             statement=f"{name}: when the training pairs are fitted, most pairs unseen in either order are wrong.",
-            measurement=median_over_seeds(AT_FIT, [None if o is None else o["at_fit"] for o in found]),
+            measurement=median_over_seeds(AT_FIT, of_each(found, lambda o: o["at_fit"])),
             most=0.5,
         ),
         Claim(
             name=f"generalises_{slug}",
             statement=f"{name}: in the end nine tenths of the held-out pairs are right, or more.",
-            measurement=median_over_seeds(HIGHEST, [None if o is None else o["highest"] for o in found]),
+            measurement=median_over_seeds(HIGHEST, of_each(found, lambda o: o["highest"])),
             least=0.9,
         ),
     )
 
 
-def _delay(outcome: Outcome | None) -> float | None:
-    if outcome is None:
-        return None
+def _delay(outcome: Outcome) -> float | None:
     fitted, generalised, last = outcome["fitted"], outcome["generalised"], outcome["steps"][-1]
     return (last if generalised is None else generalised) / fitted if fitted else None
-
-
-def _geometric(quantity: Quantity, values: Sequence[float | None]) -> Measurement:
-    return geometric_mean_over_seeds(quantity, [math.nan if v is None else v for v in values])
 
 
 def _share_note(name: str, found: Sequence[Outcome | None]) -> str:

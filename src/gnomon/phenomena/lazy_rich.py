@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, Literal
 
 import numpy as np
 
 from gnomon.lab.spec import Spec
-from gnomon.lab.sweep import Point, Results
+from gnomon.lab.sweep import Outcome, Point, Results
 from gnomon.measurement import Quantity
 from gnomon.phenomena.claim import Claim
-from gnomon.phenomena.evidence import median_over_seeds
+from gnomon.phenomena.evidence import median_over_seeds, of_each
 from gnomon.phenomena.phenomenon import Finding, Phenomenon
 from gnomon.phenomena.picture import Curve, Picture
 from gnomon.phenomena.random_networks_experiment import (
@@ -194,14 +195,14 @@ class LazyRich(Phenomenon):
             Claim(
                 name="kurtosis_constant",
                 statement="The excess kurtosis of one hidden layer is 15/N.",
-                measurement=median_over_seeds(KURTOSIS, _known(ratio)),
+                measurement=median_over_seeds(KURTOSIS, ratio.tolist()),
                 least=0.9,
                 most=1.1,
             ),
             Claim(
                 name="covariance",
                 statement="The covariance of the outputs is the arc-cosine kernel.",
-                measurement=median_over_seeds(COVARIANCE, [_covariance_error(c) for c in covariances]),
+                measurement=median_over_seeds(COVARIANCE, of_each(covariances, _covariance_error)),
                 most=0.02,
             ),
         )
@@ -262,19 +263,16 @@ def _random(settings: Settings, width: int, kind: Depth, seed: int) -> Point:
     return Point("outputs_of_random_networks", spec)
 
 
-def _slopes(x: Sequence[float], y: Table) -> list[float | None]:
-    """Of log y in log x, one a seed; ``None`` where a point failed."""
-    found = [np.polyfit(np.log(x), np.log(row), 1)[0] if np.isfinite(row).all() else np.nan for row in y]
-    return _known(np.array(found))
+def _slopes(x: Sequence[float], y: Table) -> list[float]:
+    """Of log y in log x, one a seed; NaN where a point failed."""
+    return [float(np.polyfit(np.log(x), np.log(row), 1)[0]) if np.isfinite(row).all() else math.nan for row in y]
 
 
 def _known(values: np.ndarray[Any, np.dtype[np.float64]]) -> list[float | None]:
     return [float(v) if np.isfinite(v) else None for v in values]
 
 
-def _covariance_error(outcome: dict[str, Any] | None) -> float | None:
-    if outcome is None:
-        return None
+def _covariance_error(outcome: Outcome) -> float:
     limit = arc_cosine_covariance(1)
     return float(np.linalg.norm(np.array(outcome["covariance"]) - limit) / np.linalg.norm(limit))
 
@@ -294,7 +292,7 @@ def _features_claim(settings: Settings, errors: Table) -> Claim:
     return Claim(
         name="rich_generalises_better",
         statement="With a small output scale, where features are learned, the test error is well below the lazy one.",
-        measurement=median_over_seeds(BENEFIT, _known(errors[:, rich] / errors[:, lazy])),
+        measurement=median_over_seeds(BENEFIT, (errors[:, rich] / errors[:, lazy]).tolist()),
         most=0.7,
     )
 

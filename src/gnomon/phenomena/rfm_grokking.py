@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Annotated, Any, ClassVar
 
 import numpy as np
@@ -18,7 +19,7 @@ from gnomon.organisms import ModularAddition
 from gnomon.organisms.recipe import Modulus, Positive, Share
 from gnomon.phenomena.circulant import circulant_share
 from gnomon.phenomena.claim import Claim
-from gnomon.phenomena.evidence import median_over_seeds
+from gnomon.phenomena.evidence import median_over_seeds, of_each
 from gnomon.phenomena.phenomenon import Finding, Phenomenon, Preset
 from gnomon.phenomena.picture import Curve, Heatmap, Picture, Rule
 from gnomon.phenomena.registry import register
@@ -29,6 +30,7 @@ SOURCE = (
     "Mallinar, Beaglehole, Zhu, Radhakrishnan, Pandit & Belkin, ICML 2025, arXiv:2407.20199; recursive feature "
     "machines: Radhakrishnan, Beaglehole, Pandit & Belkin, Science 383 (2024) 1461, arXiv:2212.13881"
 )
+_Outcomes = Sequence[Outcome | None]  # one a seed; None where its point failed
 NEAR_ZERO = 0.05
 GENERALISED = 0.99
 _CONVENTION = "Rounds are counted from 0, plain kernel ridge regression; shares are of all examples of the split."
@@ -200,13 +202,18 @@ class RfmGrokking(Phenomenon):
 
     def judge(self, settings: RfmGrokkingSettings, seeds: Sequence[int], results: Results) -> Finding:
         """See `Phenomenon.judge`."""
-        main = results.all(self._arm(settings, settings.train_share, seeds))
-        plain = results.all(self._arm(settings, settings.train_share, seeds, learns=False))
-        few = results.all(self._arm(settings, settings.few_share, seeds))
+        main, plain, few = (
+            [results.of(point) for point in arm]
+            for arm in (
+                self._arm(settings, settings.train_share, seeds),
+                self._arm(settings, settings.train_share, seeds, learns=False),
+                self._arm(settings, settings.few_share, seeds),
+            )
+        )
         return Finding(
             claims=(_fitted(main), _late(main), *_learned(main), *_first(main)),
             controls={"without feature learning": _learned(plain), "too few pairs": _learned(few)},
-            pictures=_pictures(settings, main, plain, few),
+            pictures=_pictures(settings, *([o for o in arm if o is not None] for arm in (main, plain, few))),
             curves={"delay": self._delays(settings, seeds, results)},
         )
 
@@ -242,45 +249,51 @@ def _halfway(curve: Sequence[float]) -> int:
     return next(t for t, value in enumerate(curve) if (value >= middle if rises else value <= middle))
 
 
-def _fitted(outcomes: Sequence[Outcome]) -> Claim:
+def _lead(outcome: Outcome, measure: str) -> float:
+    return float(_halfway(outcome["test_accuracy"]) - _halfway(outcome[measure]))
+
+
+def _fitted(outcomes: _Outcomes) -> Claim:
     return Claim(
         name="fits_its_training_pairs",
         statement="The training pairs are fitted in every round.",
-        measurement=median_over_seeds(TRAIN_ACCURACY, [min(o["train_accuracy"]) for o in outcomes]),
+        measurement=median_over_seeds(TRAIN_ACCURACY, of_each(outcomes, lambda o: min(o["train_accuracy"]))),
         least=GENERALISED,
     )
 
 
-def _late(outcomes: Sequence[Outcome]) -> Claim:
-    delays = [next((t for t, a in enumerate(o["test_accuracy"]) if a > NEAR_ZERO), None) for o in outcomes]
-    counts = [len(o["test_accuracy"]) if d is None else d for o, d in zip(outcomes, delays, strict=True)]
+def _late(outcomes: _Outcomes) -> Claim:
+    def rounds(outcome: Outcome) -> float:
+        curve = outcome["test_accuracy"]
+        return next((t for t, accuracy in enumerate(curve) if accuracy > NEAR_ZERO), len(curve))
+
     return Claim(
         name="test_accuracy_near_zero_at_first",
         statement="The test accuracy is 5 % at most in several rounds from the start.",
-        measurement=median_over_seeds(DELAY, counts),
+        measurement=median_over_seeds(DELAY, of_each(outcomes, rounds)),
         least=3.0,
     )
 
 
-def _learned(outcomes: Sequence[Outcome]) -> tuple[Claim, ...]:
+def _learned(outcomes: _Outcomes) -> tuple[Claim, ...]:
     """What feature learning brings in the end: what the controls must not have."""
     return (
         Claim(
             name="generalises_at_last",
             statement="In the last round the test pairs are answered.",
-            measurement=median_over_seeds(TEST_ACCURACY, [o["test_accuracy"][-1] for o in outcomes]),
+            measurement=median_over_seeds(TEST_ACCURACY, of_each(outcomes, lambda o: o["test_accuracy"][-1])),
             least=GENERALISED,
         ),
         Claim(
             name="features_are_circulant",
             statement="In the last round the features are circulant between the two operands.",
-            measurement=median_over_seeds(CIRCULANT_SHARE, [o["circulant_share"][-1] for o in outcomes]),
+            measurement=median_over_seeds(CIRCULANT_SHARE, of_each(outcomes, lambda o: o["circulant_share"][-1])),
             least=0.9,
         ),
     )
 
 
-def _first(outcomes: Sequence[Outcome]) -> tuple[Claim, ...]:
+def _first(outcomes: _Outcomes) -> tuple[Claim, ...]:
     words = {"circulant_share": "The circulant share", "alignment": "The correlation with the final features"}
     return tuple(
         Claim(
@@ -288,7 +301,7 @@ def _first(outcomes: Sequence[Outcome]) -> tuple[Claim, ...]:
             statement=f"{words[name]} has gone half of its way before the test accuracy has.",
             measurement=median_over_seeds(
                 LEAD,
-                [float(_halfway(o["test_accuracy"]) - _halfway(o[name])) for o in outcomes],
+                of_each(outcomes, partial(_lead, measure=name)),
                 labels={"measure": name},
             ),
             least=1.0,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
@@ -14,7 +15,7 @@ from gnomon.measurement import Quantity, Unit
 from gnomon.organisms.recipe import Count, Positive
 from gnomon.phenomena import strands_pictures as pictures
 from gnomon.phenomena.claim import Claim
-from gnomon.phenomena.evidence import mean_over_seeds, median_over_seeds
+from gnomon.phenomena.evidence import mean_over_seeds, median_over_seeds, of_each
 from gnomon.phenomena.phenomenon import Finding, Phenomenon, Preset
 from gnomon.phenomena.registry import register
 from gnomon.phenomena.strands_contexts import ContextsSpec
@@ -151,12 +152,16 @@ class Strands(Phenomenon):
     def judge(self, settings: StrandsSettings, seeds: Sequence[int], results: Results) -> Finding:
         """See `Phenomenon.judge`."""
         arms = _Arms(settings, seeds)
-        by_dimension = {d: results.all(arms.linear(dimension=d)) for d in settings.dimensions}
-        by_noise = {s: results.all(arms.linear(noise=s)) for s in settings.noises}
-        even, shuffled = results.all(arms.even()), results.all(arms.even(shuffled=True))
-        gated = {k: results.all(arms.contexts(k)) for k in settings.contexts}
-        dense = results.all(arms.contexts(settings.contexts[-1], gated=False))
-        plain = results.all(arms.even(rounds=0))
+
+        def found(arm: Sequence[Point]) -> _Outcomes:
+            return [results.of(point) for point in arm]
+
+        by_dimension = {d: found(arms.linear(dimension=d)) for d in settings.dimensions}
+        by_noise = {s: found(arms.linear(noise=s)) for s in settings.noises}
+        permuted = found(arms.linear(shuffled=True))
+        even, shuffled, plain = found(arms.even()), found(arms.even(shuffled=True)), found(arms.even(rounds=0))
+        gated = {k: found(arms.contexts(k)) for k in settings.contexts}
+        dense = found(arms.contexts(settings.contexts[-1], gated=False))
         several = settings.contexts[-1], settings.active
         return Finding(
             claims=(
@@ -169,22 +174,33 @@ class Strands(Phenomenon):
                 *_few_matter(gated[settings.contexts[-1]], *several),
             ),
             controls={
-                "permuted classes, linear": _recovered(results.all(arms.linear(shuffled=True))),
+                "permuted classes, linear": _recovered(permuted),
                 "permuted classes, even": (_found_by_gradients(shuffled),),
                 "all directions in every context": _few_matter(dense, *several),
             },
             pictures=pictures.drawn(
-                by_dimension,
-                results.all(arms.linear(shuffled=True)),
-                {"recursive feature machine": even, "plain kernel machine": plain, "permuted classes": shuffled},
-                gated,
-                dense,
+                {d: _there(of) for d, of in by_dimension.items()},
+                _there(permuted),
+                {
+                    "recursive feature machine": _there(even),
+                    "plain kernel machine": _there(plain),
+                    "permuted classes": _there(shuffled),
+                },
+                {k: _there(of) for k, of in gated.items()},
+                _there(dense),
                 even_dimension=settings.even_dimension,
                 active=settings.active,
             ),
-            curves=_curves(settings, by_dimension, by_noise),
+            curves=_curves(settings, seeds, by_dimension, by_noise),
             notes=_notes(gated),
         )
+
+
+_Outcomes = Sequence[Outcome | None]  # one a seed; None where its point failed
+
+
+def _there(outcomes: _Outcomes) -> list[Outcome]:
+    return [outcome for outcome in outcomes if outcome is not None]
 
 
 class _Arms:
@@ -239,29 +255,23 @@ def half_recovered(outcome: Outcome, method: str) -> float:
     return math.exp(min(-level / slope, 700.0)) if slope > 0 else math.inf
 
 
-def _exponents(by_size: Mapping[Any, Sequence[Outcome]], method: str) -> list[float]:
-    """For each seed, the slope of ln n½ against the logarithm of the size; infinite where an n½ is."""
+def _exponents(by_size: Mapping[Any, _Outcomes], method: str) -> list[float]:
+    """For each seed, the slope of ln n½ against the logarithm of the size; NaN where an n½ is not known or infinite."""
     sizes = np.log(list(by_size))
     slopes = []
-    for outcomes in zip(*by_size.values(), strict=False):
-        halves = [half_recovered(o, method) for o in outcomes]
-        slopes.append(float(np.polyfit(sizes, np.log(halves), 1)[0]) if np.isfinite(halves).all() else math.inf)
+    for outcomes in zip(*by_size.values(), strict=True):
+        halves = [math.nan if o is None else half_recovered(o, method) for o in outcomes]
+        slopes.append(float(np.polyfit(sizes, np.log(halves), 1)[0]) if np.isfinite(halves).all() else math.nan)
     return slopes
 
 
-def _as_in_theory(by_dimension: Mapping[int, Sequence[Outcome]]) -> Claim:
-    expected = {
-        d: [expected_squared_cosine(d, n) for n in outcomes[0]["examples"]] if outcomes else []
-        for d, outcomes in by_dimension.items()
-    }
-    deviations = [
-        float(
-            np.mean(
-                [np.mean(o["mean_difference"]) - np.mean(expected[d]) for d, o in zip(by_dimension, seed, strict=True)]
-            )
-        )
-        for seed in zip(*by_dimension.values(), strict=False)
-    ]
+def _as_in_theory(by_dimension: Mapping[int, _Outcomes]) -> Claim:
+    def deviation(dimension: int, outcome: Outcome) -> float:
+        expected = [expected_squared_cosine(dimension, n) for n in outcome["examples"]]
+        return float(np.mean(outcome["mean_difference"]) - np.mean(expected))
+
+    every = [of_each(outcomes, partial(deviation, d)) for d, outcomes in by_dimension.items()]
+    deviations = np.mean(np.array(every, dtype=np.float64), axis=0).tolist()
     return Claim(
         name="mean_difference_is_as_in_theory",
         statement="The mean difference recovers the direction as well as its closed form says.",
@@ -271,7 +281,7 @@ def _as_in_theory(by_dimension: Mapping[int, Sequence[Outcome]]) -> Claim:
     )
 
 
-def _grows_with_dimension(by_dimension: Mapping[int, Sequence[Outcome]], method: str) -> Claim:
+def _grows_with_dimension(by_dimension: Mapping[int, _Outcomes], method: str) -> Claim:
     return Claim(
         name=f"{method}_examples_grow_like_dimension",
         statement=f"The number of examples that {_words(method)} needs is proportional to the dimension.",
@@ -281,7 +291,7 @@ def _grows_with_dimension(by_dimension: Mapping[int, Sequence[Outcome]], method:
     )
 
 
-def _grows_with_noise(by_noise: Mapping[float, Sequence[Outcome]]) -> Claim:
+def _grows_with_noise(by_noise: Mapping[float, _Outcomes]) -> Claim:
     return Claim(
         name="mean_difference_examples_grow_like_noise_squared",
         statement="The number of examples that the mean difference needs is proportional to the variance of the noise.",
@@ -293,13 +303,13 @@ def _grows_with_noise(by_noise: Mapping[float, Sequence[Outcome]]) -> Claim:
     )
 
 
-def _recovered(outcomes: Sequence[Outcome]) -> tuple[Claim, ...]:
+def _recovered(outcomes: _Outcomes) -> tuple[Claim, ...]:
     return tuple(
         Claim(
             name=f"{method}_recovers_the_direction",
             statement=f"At the largest number of examples {_words(method)} recovers half of the direction.",
             measurement=median_over_seeds(
-                SQUARED_COSINE, [o[method][-1] for o in outcomes], labels={"method": method, "target": "linear"}
+                SQUARED_COSINE, of_each(outcomes, partial(_last, method)), labels={"method": method, "target": "linear"}
             ),
             least=0.5,
         )
@@ -307,46 +317,50 @@ def _recovered(outcomes: Sequence[Outcome]) -> tuple[Claim, ...]:
     )
 
 
-def _found_by_gradients(outcomes: Sequence[Outcome]) -> Claim:
+def _last(method: str, outcome: Outcome) -> float:
+    return float(outcome[method][-1])
+
+
+def _found_by_gradients(outcomes: _Outcomes) -> Claim:
     return Claim(
         name="agop_recovers_what_has_no_mean",
         statement="Where the classes have one mean, a recursive feature machine recovers the direction.",
         measurement=median_over_seeds(
-            SQUARED_COSINE, [o["agop"][-1] for o in outcomes], labels={"method": "agop", "target": "even"}
+            SQUARED_COSINE, of_each(outcomes, partial(_last, "agop")), labels={"method": "agop", "target": "even"}
         ),
         least=0.9,
     )
 
 
-def _missed_by_means(outcomes: Sequence[Outcome]) -> Claim:
+def _missed_by_means(outcomes: _Outcomes) -> Claim:
     return Claim(
         name="mean_difference_misses_what_has_no_mean",
         statement="Where the classes have one mean, the mean difference does not recover the direction.",
         measurement=median_over_seeds(
             SQUARED_COSINE,
-            [o["mean_difference"][-1] for o in outcomes],
+            of_each(outcomes, partial(_last, "mean_difference")),
             labels={"method": "mean_difference", "target": "even"},
         ),
         most=0.2,
     )
 
 
-def _few_matter(outcomes: Sequence[Outcome], contexts: int, active: int) -> tuple[Claim, ...]:
+def _few_matter(outcomes: _Outcomes, contexts: int, active: int) -> tuple[Claim, ...]:
+    def ratio(outcome: Outcome) -> float:
+        return math.nan if outcome["participation"] is None else float(outcome["participation"] / outcome["local"])
+
     return (
         Claim(
             name="as_many_matter_as_a_context_uses",
             statement="At each context as many directions matter as the task uses there.",
-            measurement=median_over_seeds(LOCAL_DIMENSION, [o["local"] for o in outcomes]),
+            measurement=median_over_seeds(LOCAL_DIMENSION, of_each(outcomes, lambda o: o["local"])),
             least=0.8 * active,
             most=1.25 * active,
         ),
         Claim(
             name="far_fewer_matter_than_the_data_have",
             statement="At each context far fewer directions matter than the data have: half of the contexts' number.",
-            measurement=median_over_seeds(
-                DIMENSION_RATIO,
-                [None if o["participation"] is None else o["participation"] / o["local"] for o in outcomes],
-            ),
+            measurement=median_over_seeds(DIMENSION_RATIO, of_each(outcomes, ratio)),
             least=contexts / 2,
         ),
     )
@@ -358,8 +372,9 @@ def _words(method: str) -> str:
 
 def _curves(
     settings: StrandsSettings,
-    by_dimension: Mapping[int, Sequence[Outcome]],
-    by_noise: Mapping[float, Sequence[Outcome]],
+    seeds: Sequence[int],
+    by_dimension: Mapping[int, _Outcomes],
+    by_noise: Mapping[float, _Outcomes],
 ) -> Mapping[str, Mapping[str, Sequence[Any]]]:
     """One row a method, dimension, noise, seed and number of examples."""
     cells = [(d, 1.0, outcomes) for d, outcomes in by_dimension.items()]
@@ -367,7 +382,8 @@ def _curves(
     rows = [
         (method, d, noise, seed, n, square)
         for d, noise, outcomes in cells
-        for seed, outcome in enumerate(outcomes)
+        for seed, outcome in zip(seeds, outcomes, strict=True)
+        if outcome is not None
         for method in METHODS
         for n, square in zip(outcome["examples"], outcome[method], strict=True)
     ]
@@ -375,9 +391,9 @@ def _curves(
     return {"recovery": {name: [row[i] for row in rows] for i, name in enumerate(names)}}
 
 
-def _notes(gated: Mapping[int, Sequence[Outcome]]) -> tuple[str, ...]:
+def _notes(gated: Mapping[int, _Outcomes]) -> tuple[str, ...]:
     """Where the nearest neighbours give no dimension of the data, that is said."""
-    refused = [k for k, outcomes in gated.items() if outcomes and any(o["twonn"] is None for o in outcomes)]
+    refused = [k for k, outcomes in gated.items() if any(o["twonn"] is None for o in _there(outcomes))]
     if not refused:
         return ()
     numbers = ", ".join(map(str, refused))

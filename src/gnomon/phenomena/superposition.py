@@ -15,7 +15,7 @@ from gnomon.lab.sweep import Outcome, Point, Results, experiment
 from gnomon.measurement import Quantity
 from gnomon.organisms.superposition import Superposition, superpose
 from gnomon.phenomena.claim import Claim
-from gnomon.phenomena.evidence import median_over_seeds
+from gnomon.phenomena.evidence import median_over_seeds, of_each
 from gnomon.phenomena.phenomenon import Finding, Phenomenon
 from gnomon.phenomena.picture import Curve, Picture
 from gnomon.phenomena.registry import register
@@ -159,7 +159,7 @@ class SuperpositionPentagon(Phenomenon):
             Claim(
                 name="loss",
                 statement="Training reaches the least loss that a regular pentagon has.",
-                measurement=median_over_seeds(LOSS, [None if o is None else o["loss"][0] / best for o in sparse]),
+                measurement=median_over_seeds(LOSS, of_each(sparse, lambda o: o["loss"][0] / best)),
                 least=0.98,
                 most=1.02,
             ),
@@ -186,19 +186,19 @@ def _shape(found: Sequence[Outcome | None]) -> tuple[Claim, ...]:
         Claim(
             name="gaps",
             statement="Neighbouring features are 72° apart, all five of them.",
-            measurement=median_over_seeds(GAP, [None if o is None else o["gap"][0] for o in found]),
+            measurement=median_over_seeds(GAP, of_each(found, lambda o: o["gap"][0])),
             most=_GAP,
         ),
         Claim(
             name="norms",
             statement="All five features have the same norm.",
-            measurement=median_over_seeds(SPREAD, [None if o is None else o["spread"][0] for o in found]),
+            measurement=median_over_seeds(SPREAD, of_each(found, lambda o: o["spread"][0])),
             most=_SPREAD,
         ),
         Claim(
             name="more_than_dimensions",
             statement="More is kept than a projection on two dimensions keeps.",
-            measurement=median_over_seeds(USED, [None if o is None else o["used"] for o in found]),
+            measurement=median_over_seeds(USED, of_each(found, lambda o: o["used"])),
             least=1.5,
         ),
     )

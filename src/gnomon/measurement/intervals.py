@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from scipy.stats import beta
+from scipy.special import betaincinv
 
 from gnomon.errors import GnomonError
 from gnomon.measurement.uncertainty import Randomness, Uncertainty
@@ -26,6 +26,6 @@ def clopper_pearson(
     if trials < 1 or not 0 <= successes <= trials:
         raise GnomonError(f"{successes} successes in {trials} trials is not a proportion")
     tail = (1 - level) / 2
-    low = 0.0 if successes == 0 else float(beta.ppf(tail, successes, trials - successes + 1))
-    high = 1.0 if successes == trials else float(beta.ppf(1 - tail, successes + 1, trials - successes))
+    low = 0.0 if successes == 0 else float(betaincinv(successes, trials - successes + 1, tail))
+    high = 1.0 if successes == trials else float(betaincinv(successes + 1, trials - successes, 1 - tail))
     return Uncertainty.interval(low, high, level=level, covers=covers, effective_samples=float(trials), systematic=0.0)

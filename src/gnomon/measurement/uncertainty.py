@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
 import numpy as np
-from scipy.stats import norm, t
+from scipy.special import ndtri, stdtrit
 
 from gnomon.errors import GnomonError
 from gnomon.measurement.value import Value, decode_value, encode_value, frozen_value, same_value, unwrapped
@@ -103,7 +103,7 @@ class Uncertainty:
     ) -> Uncertainty:
         """Normal (or Student t, with ``degrees_of_freedom``) interval around ``value``."""
         tail = 0.5 + level / 2
-        z = float(norm.ppf(tail) if degrees_of_freedom is None else t.ppf(tail, degrees_of_freedom))
+        z = float(ndtri(tail) if degrees_of_freedom is None else stdtrit(degrees_of_freedom, tail))
         half = z * np.asarray(error, dtype=np.float64)
         centre = np.asarray(value, dtype=np.float64)
         return cls(

@@ -10,7 +10,7 @@ from gnomon.lab.spec import Spec
 from gnomon.lab.sweep import Outcome, Point, Results, experiment
 from gnomon.measurement import Quantity
 from gnomon.phenomena import Claim, Curve, Finding, Heatmap, Phenomenon, Picture, Preset, Rule
-from gnomon.phenomena.evidence import median_over_seeds
+from gnomon.phenomena.evidence import median_over_seeds, of_each
 from gnomon.randomness import Rng
 
 HEADS = Quantity(name="share_of_heads", symbol="h", definition=r"h = \frac{1}{n}\sum_i x_i", source="Bernoulli 1713")
@@ -48,8 +48,8 @@ class BiasedCoin(Phenomenon):
 
     def judge(self, settings: Coins, seeds: Sequence[int], results: Results) -> Finding:
         def claims(bias: float) -> tuple[Claim, ...]:
-            found = results.all([self._point(settings, bias, seed) for seed in seeds])
-            measured = median_over_seeds(HEADS, [f["heads"] for f in found])
+            found = [results.of(self._point(settings, bias, seed)) for seed in seeds]
+            measured = median_over_seeds(HEADS, of_each(found, lambda f: f["heads"]))
             statement = "The median share of heads is above 0.6."
             return (Claim(name="heads", statement=statement, measurement=measured, least=0.6),)
 

@@ -67,14 +67,14 @@ class Divergence(Phenomenon):
     def judge(self, settings: Settings, seeds: Sequence[int], results: Results) -> Finding:
         """Most descents above diverge; most below do not."""
         found = {
-            step: results.all([self._point(settings, step, seed) for seed in seeds])
+            step: [results.of(self._point(settings, step, seed)) for seed in seeds]
             for step in (settings.above, settings.below)
         }
         claims = {
             step: Claim(
                 name="diverges",
                 statement="More than half of all descents end farther away than they began.",
-                measurement=share_of_seeds(DIVERGED, [f["diverged"] for f in outcomes]),
+                measurement=share_of_seeds(DIVERGED, [None if f is None else f["diverged"] for f in outcomes]),
                 least=0.5,
             )
             for step, outcomes in found.items()
@@ -83,11 +83,11 @@ class Divergence(Phenomenon):
             Curve(
                 name=f"{step:g} · 2/λ",
                 x=range(settings.steps + 1),
-                y=np.median([f["norms"] for f in outcomes], axis=0).tolist(),
+                y=np.median([f["norms"] for f in outcomes if f is not None], axis=0).tolist(),
                 dashed=step == settings.below,
             )
             for step, outcomes in found.items()
-            if outcomes
+            if any(f is not None for f in outcomes)
         ]
         picture = Picture(
             key="norms",

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from gnomon.lab.spec import Spec
 from gnomon.lab.sweep import Outcome, Point, Results, experiment
-from gnomon.phenomena import Finding, phenomena
+from gnomon.phenomena import Claim, Finding, phenomena
+from gnomon.phenomena.evidence import share_of_seeds
 from gnomon.testing import ConformanceError, check_phenomenon, phenomenon_checks
-from toy_phenomenon import BiasedCoin, Coins, toss
+from toy_phenomenon import HEADS, BiasedCoin, Coins, toss
 
 
 @pytest.mark.parametrize("check", phenomenon_checks())
@@ -87,6 +89,14 @@ class SureOfIt(BiasedCoin):
         return super().judge(settings, seeds, made)
 
 
+class Survivors(BiasedCoin):
+    def judge(self, settings: Coins, seeds: Sequence[int], results: Results) -> Finding:
+        found = results.all([self._point(settings, 0.9, s) for s in seeds])
+        measured = share_of_seeds(HEADS, [f["heads"] > 0.6 for f in found])
+        claim = Claim(name="heads", statement="Heads.", measurement=measured, least=0.1)
+        return replace(super().judge(settings, seeds, results), claims=(claim,))
+
+
 def _run(point: Point) -> list[Any]:
     from gnomon.lab.sweep.work import Job, work
 
@@ -104,6 +114,7 @@ def _run(point: Point) -> list[Any]:
         (OneSeed, "another seed brings no new point"),
         (NoControl, "it has no control"),
         (SureOfIt, "although every point failed"),
+        (Survivors, "leaves out a seed"),
     ],
 )
 def test_a_broken_phenomenon_is_found_out(kind: type[BiasedCoin], says: str) -> None:

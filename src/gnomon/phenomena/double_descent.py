@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import ClassVar, Literal
@@ -150,18 +151,18 @@ class DoubleDescent(Phenomenon):
     def judge(self, settings: Settings, seeds: Sequence[int], results: Results) -> Finding:
         """See `Phenomenon.judge`."""
         ladders = {
-            (axis, noisy): results.all([_ladder(settings, axis, seed, noisy) for seed in seeds])
+            (axis, noisy): [results.of(_ladder(settings, axis, seed, noisy)) for seed in seeds]
             for axis in AXES
             for noisy in (True, False)
         }
-        networks = {noisy: results.all([_network(settings, seed, noisy) for seed in seeds]) for noisy in (True, False)}
+        networks = {noisy: [results.of(_network(settings, seed, noisy)) for seed in seeds] for noisy in (True, False)}
 
         def claims_of(fit: Fit, noisy: bool) -> tuple[Claim, ...]:
             return tuple(c for axis in AXES for c in _ladder_claims(settings, axis, ladders[axis, noisy], fit))
 
         claims = (*claims_of("test_error", True), *_epoch_claims(networks[True]))
         clean = (*claims_of("test_error", False), *_epoch_claims(networks[False]))
-        stopped = tuple(map(_stopped, networks[True]))
+        stopped = [None if network is None else _stopped(network) for network in networks[True]]
         return Finding(
             claims=claims,
             controls={
@@ -171,17 +172,32 @@ class DoubleDescent(Phenomenon):
             },
             pictures=(
                 ladder_picture(
-                    "width", settings.widths, settings.examples, ladders["width", True], ladders["width", False]
+                    "width",
+                    settings.widths,
+                    settings.examples,
+                    _there(ladders["width", True]),
+                    _there(ladders["width", False]),
                 ),
                 ladder_picture(
-                    "samples", settings.samples, settings.width, ladders["samples", True], ladders["samples", False]
+                    "samples",
+                    settings.samples,
+                    settings.width,
+                    _there(ladders["samples", True]),
+                    _there(ladders["samples", False]),
                 ),
-                epochs_picture(networks[True], networks[False], stopped),
-                parts_picture(networks[True]),
+                epochs_picture(_there(networks[True]), _there(networks[False]), _there(stopped)),
+                parts_picture(_there(networks[True])),
             ),
-            curves={axis: _columns(_sizes(settings, axis), ladders[axis, True]) for axis in AXES},
+            curves={axis: _columns(_sizes(settings, axis), seeds, ladders[axis, True]) for axis in AXES},
             notes=_notes(claims, clean),
         )
+
+
+_Outcomes = Sequence[Outcome | None]  # one a seed; None where its point failed
+
+
+def _there(outcomes: _Outcomes) -> list[Outcome]:
+    return [outcome for outcome in outcomes if outcome is not None]
 
 
 def _ladder(settings: Settings, axis: Axis, seed: int, noisy: bool) -> Point:
@@ -202,12 +218,16 @@ def _sizes(settings: Settings, axis: Axis) -> Sizes:
     return settings.widths if axis == "width" else settings.samples
 
 
-def _ladder_claims(settings: Settings, axis: Axis, ladders: Sequence[Outcome], fit: Fit) -> tuple[Claim, Claim]:
+def _ladder_claims(settings: Settings, axis: Axis, ladders: _Outcomes, fit: Fit) -> tuple[Claim, Claim]:
     sizes = np.array(_sizes(settings, axis))
     places: list[float | None] = []
     heights: list[float | None] = []
     gaps = [0.0]
     for ladder in ladders:
+        if ladder is None:
+            places.append(math.nan)
+            heights.append(math.nan)
+            continue
         at = _threshold(axis, ladder)
         if at is None or not 0 < at < len(sizes) - 1:
             places.append(None)
@@ -262,8 +282,8 @@ def _widened(measurement: Measurement, spacing: float) -> Measurement:
     )
 
 
-def _epoch_claims(networks: Sequence[Outcome]) -> tuple[Claim, Claim]:
-    stages = [_stages(network) for network in networks]
+def _epoch_claims(networks: _Outcomes) -> tuple[Claim, Claim]:
+    stages = [None if network is None else _stages(network) for network in networks]
     return (
         Claim(
             name="epochs_rise",
@@ -284,7 +304,8 @@ def _mean_ratio(quantity: Quantity, ratios: Sequence[float | None]) -> Measureme
     measured = [ratio for ratio in ratios if ratio is not None]
     if len(measured) < len(ratios):
         return Measurement.insufficient(
-            quantity, f"{len(ratios) - len(measured)} of {len(ratios)} networks did not fit their labels in time"
+            quantity,
+            f"{len(ratios) - len(measured)} of {len(ratios)} networks failed or did not fit their labels in time",
         )
     return geometric_mean_over_seeds(quantity, measured)
 
@@ -311,10 +332,15 @@ def _stopped(network: Outcome) -> Outcome:
     return {**network, "test_error": [network["test_error"][k] for k in best]}
 
 
-def _columns(sizes: Sizes, ladders: Sequence[Outcome]) -> dict[str, list[float]]:
+def _columns(sizes: Sizes, seeds: Sequence[int], ladders: _Outcomes) -> dict[str, list[float]]:
+    found = {seed: ladder for seed, ladder in zip(seeds, ladders, strict=True) if ladder is not None}
     names = ("train_error", "test_error", "misclassified", "ridge", "stopped")
-    columns = {name: [value for ladder in ladders for value in ladder[name]] for name in names}
-    return {"size": [float(s) for _ in ladders for s in sizes], **columns}
+    columns = {name: [value for ladder in found.values() for value in ladder[name]] for name in names}
+    return {
+        "size": [float(s) for _ in found for s in sizes],
+        "seed": [float(i) for i in found for _ in sizes],
+        **columns,
+    }
 
 
 def _notes(claims: Sequence[Claim], clean: Sequence[Claim]) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ from gnomon.lab.sweep import Outcome, Point, Results
 from gnomon.measurement import Quantity
 from gnomon.organisms.neighbour_teacher import NeighbourTeacher
 from gnomon.phenomena.claim import Claim
-from gnomon.phenomena.evidence import geometric_mean_over_seeds, mean_over_seeds
+from gnomon.phenomena.evidence import geometric_mean_over_seeds, mean_over_seeds, of_each
 from gnomon.phenomena.pairwise import Difference, simultaneous_differences
 from gnomon.phenomena.phenomenon import Finding, Phenomenon, Preset
 from gnomon.phenomena.picture import Curve, Heatmap, Picture
@@ -126,13 +126,14 @@ class Universality(Phenomenon):
 
     def judge(self, settings: Settings, seeds: Sequence[int], results: Results) -> Finding:
         """See `Phenomenon.judge`."""
-        found = results.all([settings.contest(s) for s in seeds])
-        control = results.all([settings.contest(s, shuffled=True) for s in seeds])
+        contests = [results.of(settings.contest(s)) for s in seeds]
+        dealt = [results.of(settings.contest(s, shuffled=True)) for s in seeds]
+        found, control = ([o for o in arm if o is not None] for arm in (contests, dealt))
         exponents = simultaneous_differences(_by_architecture(found, lambda e: _exponent(settings.examples, e)))
         errors = simultaneous_differences(_by_architecture(found, lambda e: math.log(e[-1])))
         return Finding(
-            claims=_claims(found),
-            controls={"targets dealt at random": _claims(control)},
+            claims=_claims(contests),
+            controls={"targets dealt at random": _claims(dealt)},
             pictures=_pictures(settings, found, control),
             curves={
                 "learning": _learning(settings, seeds, results),
@@ -144,27 +145,30 @@ class Universality(Phenomenon):
         )
 
 
-def _claims(found: Sequence[Outcome]) -> tuple[Claim, ...]:
-    between = [(_between(o["trained"]), _between(o["untrained"])) for o in found]
+def _claims(found: Sequence[Outcome | None]) -> tuple[Claim, ...]:
     return (
         Claim(
             name="all_learn",
             statement="Every architecture, the kernel machine included, comes near the optimum of the task.",
             measurement=geometric_mean_over_seeds(
-                WORST_ERROR, [max(e[-1] for e in o["errors"].values()) for o in found]
+                WORST_ERROR, of_each(found, lambda o: max(e[-1] for e in o["errors"].values()))
             ),
             most=0.1,
         ),
         Claim(
             name="representations_meet",
             statement="Training makes the representations of different architectures more alike than they began.",
-            measurement=mean_over_seeds(CKA_GAIN, [trained - untrained for trained, untrained in between]),
+            measurement=mean_over_seeds(
+                CKA_GAIN, of_each(found, lambda o: _between(o["trained"]) - _between(o["untrained"]))
+            ),
             least=0.1,
         ),
         Claim(
             name="nearly_as_alike_as_seeds",
             statement="Architectures agree with each other at least half as much as an architecture with itself.",
-            measurement=mean_over_seeds(CKA_SHARE, [_between(o["trained"]) / _within(o["trained"]) for o in found]),
+            measurement=mean_over_seeds(
+                CKA_SHARE, of_each(found, lambda o: _between(o["trained"]) / _within(o["trained"]))
+            ),
             least=0.5,
         ),
     )

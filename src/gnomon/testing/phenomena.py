@@ -80,7 +80,7 @@ def check_points(kind: type[Phenomenon]) -> None:
 
 
 def check_outcomes(kind: type[Phenomenon], changes: Mapping[str, Any] | None = None) -> None:
-    """The same point gives the same outcome; its verdict is made of JSON, and without outcomes it is not shown."""
+    """The same point gives the same outcome; its verdict is made of JSON, and no lost outcome speaks for it."""
     one, settings = kind(), kind.presets["quick"].changed(changes or {})
     points = one.points(settings, _SEEDS)
     records = [record for p in points for record in work(Job.of([p]))]
@@ -94,6 +94,10 @@ def check_outcomes(kind: type[Phenomenon], changes: Mapping[str, Any] | None = N
     ]
     nothing = one.judge(settings, _SEEDS, Results(failed))
     assert verdict_of(nothing.claims) != "shown", "it is shown although every point failed"
+    others = {p.key for p in one.points(settings, _SEEDS[1:])}
+    _check_lost_seed(
+        one.judge(settings, _SEEDS, Results(r if r.key in others else f for r, f in zip(records, failed, strict=True)))
+    )
 
 
 def _check_finding(finding: Finding) -> None:
@@ -108,6 +112,15 @@ def _check_finding(finding: Finding) -> None:
     json.dumps({name: dict(columns) for name, columns in finding.curves.items()}, allow_nan=False)
     for name, columns in finding.curves.items():
         assert len({len(c) for c in columns.values()}) == 1, f"the columns of {name!r} differ in length"
+
+
+def _check_lost_seed(finding: Finding) -> None:
+    """A seed that failed may have failed for what it would have shown: it cannot be left out."""
+    for claim in finding.claims:
+        counted = claim.measurement.uncertainty.effective_samples
+        assert claim.measurement.status != "ok" or counted is None or counted >= len(_SEEDS), (
+            f"claim {claim.name!r} leaves out a seed whose points failed"
+        )
 
 
 def check_together(kind: type[Phenomenon], changes: Mapping[str, Any] | None = None) -> None:

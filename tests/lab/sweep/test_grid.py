@@ -91,6 +91,23 @@ def test_what_is_wrong_is_said_in_one_line(document: dict[str, Any], said: str) 
     assert "\n" not in str(caught.value)
 
 
+class Holder(Spec):
+    inside: Outer
+
+
+@experiment("holder_for_grids")
+def holder(spec: Holder) -> Outcome:
+    """Nothing."""
+    return {}
+
+
+def test_seeds_of_an_experiment_whose_seed_is_nested() -> None:
+    with pytest.raises(GnomonError, match=r"Holder has no field seed of its own; give the seeds in \[grid\]"):
+        Sweep(experiment="holder_for_grids", seeds=2).points()
+    points = Sweep(experiment="holder_for_grids", spec={"inside.width": 1}, grid={"inside.seed": [0, 1]}).points()
+    assert [p.spec.inside.seed for p in points] == [0, 1]  # type: ignore[attr-defined]
+
+
 def test_an_unknown_experiment() -> None:
     with pytest.raises(GnomonError, match="unknown experiment 'nested_for_grid'; did you mean 'nested_for_grids'"):
         Sweep(experiment="nested_for_grid").points()

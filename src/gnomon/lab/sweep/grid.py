@@ -22,15 +22,15 @@ class Sweep(Spec):
 
     ::
 
-        experiment = "modular_addition"
-        seeds = 8                      # the same as seed = [0, 1, 2, 3, 4, 5, 6, 7] in the grid
+        experiment = "trial"
+        seeds = 8                                # the same as seed = [0, 1, 2, 3, 4, 5, 6, 7] in the grid
 
         [spec]
         p = 23
 
         [grid]
         weight_decay = [0.0, 0.3, 1.0]
-        "optimizer.learning_rate" = [1e-3, 1e-2]   # the name of a nested field is dotted
+        optimizer.learning_rate = [1e-3, 1e-2]   # the name of a nested field is dotted
 
     Parameters
     ----------
@@ -86,6 +86,11 @@ class Sweep(Spec):
         """
         kind = experiment_named(self.experiment).spec
         axes, fixed = self.axes(), dict(_flat(self.spec))
+        if self.seeds is not None and "seed" not in kind.model_fields:
+            raise GnomonError(
+                f"seeds is given, and {kind.__name__} has no field seed of its own",
+                mend="give the seeds in [grid], by the dotted name of their field",
+            )
         for name in (*fixed, *axes):
             _check_field(kind, name)
         total = math.prod(map(len, axes.values()))

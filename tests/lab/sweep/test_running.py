@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Generator, Sequence
 from pathlib import Path
@@ -133,6 +134,21 @@ def test_an_interrupt_loses_nothing_that_was_done(store: Store) -> None:
         run_points(naps(9, seconds=0), store=store, executor=Slow(), watch=states.append)
     assert len(store.points(status="done")) == 3
     assert states[-1].status == "interrupted"
+
+
+def test_what_workers_had_said_before_an_interrupt_is_kept(pool: Local, store: Store, tmp_path: Path) -> None:
+    """Jobs are handed out several at once; the interrupt comes when they are answered and none was heard."""
+    notebook = tmp_path / "notebook"
+
+    def interrupt(state: SweepState) -> None:
+        if 20 <= state.all.done < 200 and state.status == "running":
+            time.sleep(0.5)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_points(naps(200, notebook, seconds=0.005), store=store, executor=pool, watch=interrupt)
+    assert 20 < executions(notebook).total() < 200
+    assert len(store.points(status="done")) == executions(notebook).total()
 
 
 def test_workers_that_cannot_start_are_one_error(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:

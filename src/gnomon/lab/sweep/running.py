@@ -59,11 +59,16 @@ def run_points(
                     break
                 jobs = jobs_of(left, executor.workers, apart=apart)
                 with contextlib.closing(executor.run(jobs)) as running:
-                    for records in running:
-                        shelf.put(records)
-                        account.add(records)
-                        found |= {r.key: r for r in records}
-                        say(account.state(executor.workers))
+                    try:
+                        for records in running:
+                            shelf.put(records)
+                            account.add(records)
+                            found |= {r.key: r for r in records}
+                            say(account.state(executor.workers))
+                    except KeyboardInterrupt as interrupt:
+                        shelf.put(last := running.throw(interrupt))
+                        account.add(last)
+                        raise
                 left = [p for p in left if p.key not in found]
     except BaseException:
         say(account.state(executor.workers, "interrupted"))

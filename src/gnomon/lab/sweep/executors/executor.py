@@ -22,8 +22,9 @@ class Executor(Protocol):
         """The records of each job as soon as it is done, in whatever order.
 
         While nothing is done, an empty list comes every `HEARTBEAT_SECONDS` or so: the caller stores what waits and
-        shows the time left. Closing the iterator early (Ctrl-C does) stops the jobs. A worker that dies costs only
-        the job that it was at: that one is run again, and fails for good when it has killed too many
+        shows the time left. Closing the iterator early stops the jobs; a KeyboardInterrupt, raised in it or thrown
+        into it, may be answered by what is done and was not yielded yet, before it is raised on. A worker that dies
+        costs only the job that it was at: that one is run again, and fails for good when it has killed too many
         (see `Retries`). What an experiment raises is a failed point, never an error here.
 
         Raises GnomonError when the workers cannot be started, or the cluster cannot be reached.

@@ -69,6 +69,9 @@ class Local:
                     pace.note(found)
                     if found:
                         yield found
+        except KeyboardInterrupt:
+            yield [record for worker in self._pool for record in worker.last_words()]
+            raise
         finally:
             self._end([worker for worker in self._pool if worker.jobs])
 
@@ -115,6 +118,7 @@ class _Worker:
         self.process = _SPAWN.Process(target=serve, args=(there,), daemon=True)
         self.jobs: deque[Job] = deque()
         self.ready = False
+        self._amid = False
         try:
             with _shielded(), _one_thread():
                 self.process.start()
@@ -132,12 +136,22 @@ class _Worker:
 
     def answer(self) -> list[PointRecord]:
         """What it says: the records of its oldest job, or nothing but that it is ready. Raises EOFError, OSError."""
+        self._amid = True
         said: Any = self.connection.recv()
+        self._amid = False
         if said == READY:
             self.ready = True
             return []
         self.jobs.popleft()
         return list(said)
+
+    def last_words(self) -> list[PointRecord]:
+        """What it has said that nobody heard yet; nothing where Ctrl-C came in the middle of listening to it."""
+        found: list[PointRecord] = []
+        with contextlib.suppress(EOFError, OSError):
+            while not self._amid and self.connection.poll():
+                found += self.answer()
+        return found
 
     def end(self) -> str:
         """Make sure that the process has ended; how it did."""

@@ -107,6 +107,19 @@ def test_a_network_that_diverges_leaves_the_others_as_they_are() -> None:
         modular_arithmetic(broken)
 
 
+def test_networks_go_together_where_that_changes_nothing() -> None:
+    one = experiment_named("modular_arithmetic")
+    pair = [
+        ModularArithmetic(recipe=ModularAddition(p=7, width=32, steps=60, seed=seed), readings=5) for seed in (0, 1)
+    ]
+    assert one.kind_of(pair[0]) == one.kind_of(pair[1])
+    for found, alone in zip(one.together(pair), map(one.run, pair), strict=True):
+        for name in ("fitted", "generalised", "highest", "test_accuracy", "restricted_accuracy"):
+            assert found[name] == alone[name]
+    apart = [ModularArithmetic(recipe=SMALL.changed({"seed": seed})) for seed in (0, 1)]
+    assert one.kind_of(apart[0]) != one.kind_of(apart[1])
+
+
 @pytest.mark.parametrize("preset", ["quick", "full"])
 def test_the_short_version_is_a_small_share_of_the_same_training(preset: str) -> None:
     one = experiment_named("modular_arithmetic")

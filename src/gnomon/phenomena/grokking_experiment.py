@@ -114,7 +114,10 @@ def together(specs: Sequence[ModularArithmetic]) -> list[Outcome | GnomonError]:
 
 
 def _alike(spec: ModularArithmetic) -> Hashable:
-    return spec.readings, alike(spec.recipe)
+    # transformers go one by one: rounding grows in their long training until they end elsewhere than alone, so that
+    # outcomes would depend on the company; and together they are no faster
+    company = spec.recipe.seed if isinstance(spec.recipe, ModularTransformer) else None
+    return spec.readings, alike(spec.recipe), company
 
 
 def _shortened(spec: ModularArithmetic) -> ModularArithmetic:

@@ -14,6 +14,7 @@ from gnomon.lab.spec import Spec
 from gnomon.lab.sweep import Outcome, Point, Results, experiment
 from gnomon.measurement import Quantity
 from gnomon.organisms.gaussian_interpolation import LinearData, deterministic_equivalent, interpolate
+from gnomon.phenomena.bands import band_over_seeds
 from gnomon.phenomena.claim import Claim
 from gnomon.phenomena.evidence import mean_over_seeds, median_over_seeds
 from gnomon.phenomena.phenomenon import Finding, Phenomenon, Preset
@@ -248,17 +249,5 @@ def _data(settings: Settings, arm: Arm, n: int) -> LinearData:
 def _band(
     settings: Settings, name: str, ladders: _Ladders, of: Callable[[Outcome], float], *, dashed: bool = False
 ) -> Curve:
-    whole = _whole(ladders)
-    if not whole:
-        return Curve(name=name, x=(), y=(), style="both", dashed=dashed)
-    values = np.array([[of(f) for f in ladder] for ladder in whole.values()])
-    middle, low, high = np.median(values, axis=0), values.min(axis=0), values.max(axis=0)
-    return Curve(
-        name=name,
-        x=settings.examples,
-        y=middle.tolist(),
-        low=low.tolist(),
-        high=high.tolist(),
-        style="both",
-        dashed=dashed,
-    )
+    values = [[of(f) for f in ladder] for ladder in _whole(ladders).values()]
+    return band_over_seeds(name, settings.examples, values, style="both", dashed=dashed)

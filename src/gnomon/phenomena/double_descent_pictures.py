@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-
 from gnomon.lab.sweep import Outcome
+from gnomon.phenomena.bands import band_over_seeds
 from gnomon.phenomena.picture import Curve, Picture, Rule
 
 _BANDS = "Median over {n} seeds, bands from least to largest; controls dashed."
@@ -70,11 +69,7 @@ def parts_picture(noisy: Sequence[Outcome]) -> Picture:
 
 
 def _curve(name: str, x: Sequence[float], outcomes: Sequence[Outcome], key: str, *, dashed: bool = False) -> Curve:
-    if not outcomes:
-        return Curve(name=name, x=(), y=(), dashed=dashed)
-    values = np.array([found[key] for found in outcomes])
-    middle, low, high = np.median(values, axis=0), values.min(axis=0), values.max(axis=0)
-    return Curve(name=name, x=x, y=middle.tolist(), low=low.tolist(), high=high.tolist(), dashed=dashed)
+    return band_over_seeds(name, x, [found[key] for found in outcomes], dashed=dashed)
 
 
 def _steps(name: str, outcomes: Sequence[Outcome], key: str, *, dashed: bool = False) -> Curve:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gnomon.lab.sweep import Outcome
+from gnomon.phenomena.bands import band_over_seeds
 from gnomon.phenomena.picture import Curve, Picture, Rule
 
 _AXES = {
@@ -115,11 +116,4 @@ def _band(name: str, found: Found, quantity: str, *, of_change: bool = False, da
         values = ((values - values[:, :1]) / np.where(change == 0, np.nan, change))[(change != 0)[:, 0]]
         if not len(values):
             return None
-    return Curve(
-        name=name,
-        x=[float(step + 1) for step in there[0]["steps"]],
-        y=np.median(values, axis=0).tolist(),
-        low=values.min(axis=0).tolist(),
-        high=values.max(axis=0).tolist(),
-        dashed=dashed,
-    )
+    return band_over_seeds(name, [float(step + 1) for step in there[0]["steps"]], values, dashed=dashed)

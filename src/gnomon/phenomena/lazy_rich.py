@@ -11,6 +11,7 @@ import numpy as np
 from gnomon.lab.spec import Spec
 from gnomon.lab.sweep import Outcome, Point, Results
 from gnomon.measurement import Quantity
+from gnomon.phenomena.bands import band_over_seeds
 from gnomon.phenomena.claim import Claim
 from gnomon.phenomena.evidence import median_over_seeds, of_each
 from gnomon.phenomena.phenomenon import Finding, Phenomenon
@@ -318,17 +319,7 @@ def _columns(name: str, x: Sequence[float], seeds: Sequence[int], tables: dict[A
 def _curve(name: str, x: Sequence[float], y: Table, *, dashed: bool = False) -> Curve | None:
     """The median over seeds that did not fail, with their range."""
     rows = y[np.isfinite(y).all(axis=1)]
-    if not len(rows):
-        return None
-    return Curve(
-        name=name,
-        x=list(x),
-        y=np.median(rows, axis=0).tolist(),
-        low=rows.min(axis=0).tolist(),
-        high=rows.max(axis=0).tolist(),
-        style="both",
-        dashed=dashed,
-    )
+    return band_over_seeds(name, x, rows, style="both", dashed=dashed) if len(rows) else None
 
 
 def _present(*curves: Curve | None) -> tuple[Curve, ...]:

@@ -17,6 +17,7 @@ from gnomon.lab.sweep import Outcome, Point, Results, experiment
 from gnomon.measurement import Quantity, Unit
 from gnomon.organisms import ModularAddition
 from gnomon.organisms.recipe import Modulus, Positive, Share
+from gnomon.phenomena.bands import band_over_seeds
 from gnomon.phenomena.circulant import circulant_share
 from gnomon.phenomena.claim import Claim
 from gnomon.phenomena.evidence import median_over_seeds, of_each
@@ -373,12 +374,5 @@ def _pictures(
 
 
 def _band(name: str, outcomes: Sequence[Mapping[str, Any]], key: str, *, dashed: bool = False) -> Curve:
-    values = np.array([o[key] for o in outcomes])
-    return Curve(
-        name=name,
-        x=list(range(values.shape[1])),
-        y=np.median(values, axis=0).tolist(),
-        low=values.min(axis=0).tolist(),
-        high=values.max(axis=0).tolist(),
-        dashed=dashed,
-    )
+    values = [o[key] for o in outcomes]
+    return band_over_seeds(name, range(len(values[0])), values, dashed=dashed)

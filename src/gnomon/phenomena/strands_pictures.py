@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from gnomon.lab.sweep import Outcome
+from gnomon.phenomena.bands import band_over_seeds
 from gnomon.phenomena.picture import Curve, Picture, Rule
 from gnomon.phenomena.strands_recovery import METHODS
 
@@ -148,14 +149,5 @@ def _band(
     dashed: bool = False,
     group: str | None = None,
 ) -> Curve:
-    values = np.array([o[key] for o in outcomes])
-    return Curve(
-        name=name,
-        x=[n / unit for n in outcomes[0]["examples"]],
-        y=np.median(values, axis=0).tolist(),
-        low=values.min(axis=0).tolist(),
-        high=values.max(axis=0).tolist(),
-        style="both",
-        dashed=dashed,
-        group=group,
-    )
+    x = [n / unit for n in outcomes[0]["examples"]]
+    return band_over_seeds(name, x, [o[key] for o in outcomes], style="both", dashed=dashed, group=group)

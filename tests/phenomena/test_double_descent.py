@@ -84,7 +84,7 @@ def test_the_network_is_trained_as_torch_does() -> None:
     train, rest = digits().split(60, rng.child("split"))
     centre = train.images.mean(axis=0)
     inputs, held = (torch.tensor(2 * (images - centre)).float() for images in (train.images, rest.images[300:]))
-    labels = torch.tensor(wrong_labels(train.classes, 0.3, rng.child("noise")))
+    labels = torch.tensor(wrong_labels(train.classes, spec.noise, rng.child("noise")))
     network = spec.network()
     optimizer = torch.optim.SGD(network.parameters(), lr=0.05, momentum=0.9)
     batches = torch.randint(60, (40, 8), generator=rng.child("batches").torch())

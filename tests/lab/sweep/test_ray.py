@@ -74,6 +74,22 @@ def test_a_cluster_that_does_not_answer_is_one_line(monkeypatch: pytest.MonkeyPa
             run_points(naps(1), store=store, executor=ray)
 
 
+def test_a_cluster_of_this_machine_that_died_is_one_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Ray leaves the address of a cluster in a file, which stays when the cluster is killed."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        place = f"127.0.0.1:{taken.getsockname()[1]}"
+        (tmp_path / "ray").mkdir()
+        (tmp_path / "ray" / "ray_current_cluster").write_text(place)
+        monkeypatch.setenv("RAY_TMPDIR", str(tmp_path))
+        with (
+            Store.open(tmp_path / "store") as store,
+            Ray(1, "auto") as ray,
+            pytest.raises(GnomonError, match=f"no Ray cluster answers at {place}"),
+        ):
+            run_points(naps(1), store=store, executor=ray)
+
+
 def test_without_ray_the_mend_is_to_install_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)
     with Store.open(tmp_path / "store") as store, Ray(1) as ray, pytest.raises(GnomonError, match=r"gnomon\[cluster\]"):

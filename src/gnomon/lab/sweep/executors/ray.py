@@ -9,6 +9,7 @@ import socket
 import sys
 from collections import deque
 from collections.abc import Generator, Iterator, Sequence
+from pathlib import Path
 from types import ModuleType
 from typing import Any, Self
 
@@ -161,7 +162,7 @@ def _connect(ray: Any, address: str | None, workers: int) -> None:
     silent = {"log_to_driver": False, "logging_level": logging.ERROR}
     own = {"num_cpus": workers, "object_store_memory": _OBJECT_STORE_BYTES, "include_dashboard": False}
     if address:
-        _check_answers(address)
+        _check_answers(_latest() if address == "auto" else address)
     try:
         with _quiet():
             ray.init(address=address or "local", **silent, **({} if address else own))
@@ -172,6 +173,14 @@ def _connect(ray: Any, address: str | None, workers: int) -> None:
             f"the Ray cluster at {address} cannot be used: {_brief(error)}",
             mend="start it (and set RAY_AUTH_MODE=token if it asks for one), or unset RAY_ADDRESS",
         ) from error
+
+
+def _latest() -> str:
+    """The address of the cluster that was started last on this machine, which Ray leaves in a file; else ``auto``."""
+    folder = os.environ.get("RAY_TMPDIR") or os.environ.get("TMPDIR") or "/tmp"
+    with contextlib.suppress(OSError):
+        return (Path(folder) / "ray" / "ray_current_cluster").read_text(encoding="utf-8").strip()
+    return "auto"
 
 
 def _check_answers(where: str) -> None:

@@ -84,7 +84,7 @@ class Settings(Spec):
 
     quadratic: ModularAddition = ModularAddition(steps=450)
     transformer: ModularTransformer = ModularTransformer(
-        p=31, train_share=0.6, d_model=32, d_mlp=128, init_scale=1.5, steps=600
+        p=31, train_share=0.5, d_model=48, d_mlp=128, learning_rate=2e-2, steps=750
     )
     multiplying: tuple[Architecture, ...] = ("quadratic",)
     few: Share = 0.25
@@ -173,7 +173,7 @@ class Grokking(Phenomenon):
             curve_seeds=8,
         ),
     }
-    seeds: ClassVar = {"quick": 6, "full": 8}
+    seeds: ClassVar = {"quick": 5, "full": 8}
 
     def points(self, settings: Settings, seeds: Sequence[int]) -> list[Point]:
         """Every arm from every seed, and the curves from the first of them."""

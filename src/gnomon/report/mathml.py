@@ -27,7 +27,8 @@ _IDENTIFIERS = {
 _OPERATORS = {
     "cdot": "·", "times": "×", "le": "≤", "leq": "≤", "ge": "≥", "geq": "≥", "ne": "≠", "neq": "≠", "approx": "≈",
     "sim": "∼", "propto": "∝", "in": "∈", "notin": "∉", "subset": "⊂", "subseteq": "⊆", "to": "→",
-    "rightarrow": "→", "leftarrow": "←", "mapsto": "↦", "pm": "±", "mp": "∓", "perp": "⊥", "parallel": "∥", "forall": "∀",
+    "rightarrow": "→", "leftarrow": "←", "mapsto": "↦", "pm": "±", "mp": "∓", "perp": "⊥", "parallel": "∥",
+    "forall": "∀",
     "exists": "∃", "dots": "…", "ldots": "…", "cdots": "⋯", "mid": "∣", "|": "‖", "Vert": "‖", "lVert": "‖",
     "rVert": "‖", "vert": "|", "lvert": "|", "rvert": "|", "langle": "⟨", "rangle": "⟩", "lfloor": "⌊",
     "rfloor": "⌋", "lceil": "⌈", "rceil": "⌉", "odot": "⊙", "otimes": "⊗", "oplus": "⊕", "circ": "∘", "star": "⋆",

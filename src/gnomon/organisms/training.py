@@ -62,7 +62,7 @@ def train(
     inputs, classes = train_data.inputs.to(device), _classes(train_data.targets).to(device)
     test_inputs, test_classes = test_data.inputs.to(device), _classes(test_data.targets).to(device)
     optimizer = torch.optim.AdamW(
-        module.parameters(), lr=spec.learning_rate, betas=spec.betas, weight_decay=spec.weight_decay
+        module.parameters(), lr=spec.learning_rate, betas=spec.betas, weight_decay=spec.weight_decay, fused=True
     )
     loss, train_accuracy, test_accuracy = (np.empty(spec.steps + 1) for _ in range(3))
     for step in range(spec.steps + 1):

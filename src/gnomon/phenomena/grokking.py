@@ -75,7 +75,7 @@ class Settings(Spec):
     ----------
     quadratic, transformer : the recipes of the claims on addition; their seed is replaced.
     multiplying : which of them are trained on multiplication too, modulo the same p.
-    few : share of the pairs in the control with too little data.
+    few : share of the pairs in the control with too little data; ``starved`` says whose control that is.
     readings : see `ModularArithmetic`.
     weight_decays, train_shares, moduli : further values at which the quadratic network is trained on addition, for the
         curves of the time that it takes.
@@ -84,10 +84,11 @@ class Settings(Spec):
 
     quadratic: ModularAddition = ModularAddition(steps=450)
     transformer: ModularTransformer = ModularTransformer(
-        p=31, train_share=0.5, d_model=48, d_mlp=128, learning_rate=2e-2, steps=750
+        p=37, train_share=0.45, d_model=48, d_mlp=128, learning_rate=2e-2, steps=900
     )
     multiplying: tuple[Architecture, ...] = ("quadratic",)
     few: Share = 0.25
+    starved: tuple[Architecture, ...] = ("quadratic",)
     readings: int = Field(default=40, ge=2)
     weight_decays: tuple[float, ...] = (0.5, 2.0)
     train_shares: tuple[Share, ...] = ()
@@ -125,14 +126,13 @@ def claim_arms(settings: Settings) -> list[Arm]:
 
 def control_arms(settings: Settings) -> list[Arm]:
     """The networks that should not: each differs from one of the claims in one thing."""
-    return [
-        Arm(f"{architecture}, {what}", recipe.changed(change))
-        for architecture, recipe in (("quadratic", settings.quadratic), ("transformer", settings.transformer))
-        for what, change in (
-            ("no weight decay", {"weight_decay": 0.0}),
-            ("too little data", {"train_share": settings.few}),
-        )
+    recipes = {"quadratic": settings.quadratic, "transformer": settings.transformer}
+    idle = [Arm(f"{name}, no weight decay", recipe.changed({"weight_decay": 0.0})) for name, recipe in recipes.items()]
+    starved = [
+        Arm(f"{name}, too little data", recipes[name].changed({"train_share": settings.few}))
+        for name in settings.starved
     ]
+    return [*idle, *starved]
 
 
 def curve_arms(settings: Settings) -> Iterator[Arm]:
@@ -165,6 +165,7 @@ class Grokking(Phenomenon):
             transformer=ModularTransformer(),
             multiplying=("quadratic", "transformer"),
             few=0.2,
+            starved=("quadratic", "transformer"),
             readings=80,
             weight_decays=(0.25, 0.35, 0.5, 0.7, 1.4, 2.0, 2.8, 4.0),
             train_shares=(0.4, 0.45, 0.5, 0.55, 0.65, 0.7, 0.75, 0.8),

@@ -45,8 +45,9 @@ grokking: .venv/runtime
 
 # the verdicts and figures in the docs
 phenomena: .venv/runtime
-	$(BIN)/gnomon run all --preset quick --out reports/phenomena --json > docs/phenomena.json.new || test $$? -ne 2
-	mv docs/phenomena.json.new docs/phenomena.json
+	mkdir -p reports
+	$(BIN)/gnomon run all --preset quick --out reports/phenomena --json > reports/phenomena.json || test $$? -ne 2
+	$(BIN)/python docs/_ext/phenomena.py < reports/phenomena.json > docs/phenomena.json
 	mkdir -p docs/phenomena/figures && cp reports/phenomena/figures/*.svg docs/phenomena/figures/
 
 # the built wheel installs into an empty environment and finds itself healthy there

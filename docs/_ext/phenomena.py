@@ -1,7 +1,11 @@
-"""The directive ``phenomenon``: claims, controls, figures and cost of one, as ``make phenomena`` last found them."""
+"""The directive ``phenomenon``: claims, controls, figures and cost of one, as ``make phenomena`` last found them.
+
+As a program it keeps of ``gnomon run all --json`` (from stdin, to stdout) what the pages show.
+"""
 
 import json
 import re
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -94,3 +98,19 @@ def _threshold(claim: dict[str, Any]) -> str:
 
 def _row(cells: tuple[str, ...]) -> str:
     return f"| {' | '.join(_MARKUP.sub(_ESCAPED, cell) for cell in cells)} |"
+
+
+def shown(report: dict[str, Any]) -> dict[str, Any]:
+    """``report`` without measured curves, and without the origin of its measurements."""
+    control = {**report["control"], "claims": [_claim(c) for c in report["control"]["claims"]]}
+    kept = {name: value for name, value in report.items() if name != "curves"}
+    return {**kept, "claims": [_claim(c) for c in report["claims"]], "control": control}
+
+
+def _claim(claim: dict[str, Any]) -> dict[str, Any]:
+    return {**claim, "measurement": {"reason": claim["measurement"]["reason"]}}
+
+
+if __name__ == "__main__":
+    json.dump([shown(report) for report in json.load(sys.stdin)], sys.stdout, indent=1)
+    sys.stdout.write("\n")

@@ -6,13 +6,13 @@ import json
 from pathlib import Path
 
 import pytest
-from toy_phenomenon import BiasedCoin
 
 from gnomon.errors import GnomonError, UnknownNameError
 from gnomon.lab.store import Store
 from gnomon.lab.sweep.executors import Local
 from gnomon.phenomena import run
 from gnomon.report.phenomena import write_phenomena
+from toy_phenomenon import BiasedCoin
 
 
 @pytest.fixture(scope="module")

@@ -45,7 +45,12 @@ def test_a_round_is_ridge_regression_with_the_metric_of_the_round_before() -> No
         m = 3 * root / root.trace()
 
 
-@pytest.mark.parametrize("kernel", [Gaussian(2.0), Laplace(3.0), Polynomial(2, offset=1.0)], ids=str)
+@pytest.mark.parametrize(
+    "kernel",
+    [Gaussian(2.0), Laplace(3.0), Polynomial(2, offset=1.0)],
+    ids=str,
+    ids=lambda kernel: type(kernel).__name__,
+)
 @pytest.mark.parametrize("centred", [False, True])
 def test_rotated_inputs_give_the_same_machine_rotated(kernel: Gaussian, centred: bool) -> None:
     x, new, turn = drawn(0, 120, 6), drawn(1, 30, 6), rotation(2, 6)

@@ -48,7 +48,6 @@ def test_a_round_is_ridge_regression_with_the_metric_of_the_round_before() -> No
 @pytest.mark.parametrize(
     "kernel",
     [Gaussian(2.0), Laplace(3.0), Polynomial(2, offset=1.0)],
-    ids=str,
     ids=lambda kernel: type(kernel).__name__,
 )
 @pytest.mark.parametrize("centred", [False, True])

@@ -26,6 +26,7 @@ from gnomon.phenomena.grokking_experiment import (
 )
 from gnomon.testing import check_phenomenon
 
+SETTINGS = Settings(starved=("quadratic", "transformer"))
 SEEDS = range(5)
 SMALL = ModularTransformer(p=5, train_share=0.5, d_model=8, heads=2, d_mlp=8, steps=6)
 
@@ -133,7 +134,7 @@ def fabricated(
     *, delay: float = 20.0, rule: float = 0.3, at_fit: float = 0.02, control: float = 0.1, lost: int = 0, late: int = -1
 ) -> Results:
     """Networks that generalise ``delay`` times later than they fit; the rule is there after ``rule`` of that time."""
-    records, settings = [], Settings()
+    records, settings = [], SETTINGS
     for i, point in enumerate(Grokking().points(settings, SEEDS)):
         spec = point.spec
         assert isinstance(spec, ModularArithmetic)
@@ -166,12 +167,12 @@ def fabricated(
 
 
 def states(results: Results, part: str) -> set[str]:
-    claims = Grokking().judge(Settings(), SEEDS, results).claims
+    claims = Grokking().judge(SETTINGS, SEEDS, results).claims
     return {c.state for c in claims if c.name.startswith(part)}
 
 
 def test_networks_that_grok_show_it_and_their_controls_do_not() -> None:
-    finding = Grokking().judge(Settings(), SEEDS, fabricated())
+    finding = Grokking().judge(SETTINGS, SEEDS, fabricated())
     assert verdict_of(finding.claims) == "shown"
     assert len(finding.controls) == 4
     assert {verdict_of(claims) for claims in finding.controls.values()} == {"not shown"}
@@ -183,15 +184,15 @@ def test_networks_that_do_not_are_refuted() -> None:
     assert states(fabricated(at_fit=0.8), "memorises") == {"refuted"}
     assert states(fabricated(rule=1.5), "rule_forms_first") == {"refuted"}
     assert "passed" not in states(fabricated(lost=1), "delay_quadratic_addition")
-    generalising = Grokking().judge(Settings(), SEEDS, fabricated(control=1.0))
+    generalising = Grokking().judge(SETTINGS, SEEDS, fabricated(control=1.0))
     assert {verdict_of(claims) for claims in generalising.controls.values()} == {"shown"}
 
 
 def test_a_network_that_is_not_there_counts_with_its_last_step() -> None:
-    claims = Grokking().judge(Settings(), SEEDS, fabricated(late=0)).claims
+    claims = Grokking().judge(SETTINGS, SEEDS, fabricated(late=0)).claims
     found = next(c for c in claims if c.name == "delay_quadratic_addition")
     values = found.measurement.diagnostics["values"]
-    assert values[0] == pytest.approx(Settings().quadratic.steps / 15)
+    assert values[0] == pytest.approx(SETTINGS.quadratic.steps / 15)
     assert values[1] == pytest.approx(20 * 1.02, rel=0.01)
     assert found.state == "passed"
 

@@ -3,6 +3,7 @@
 As a program it keeps of ``gnomon run all --json`` (from stdin, to stdout) what the pages show.
 """
 
+import abc
 import json
 import re
 import sys
@@ -25,7 +26,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     return {"parallel_read_safe": True}
 
 
-class _Made(SphinxDirective):
+class _Made(SphinxDirective, abc.ABC):
     """A directive whose content is Markdown made from ``docs/phenomena.json``."""
 
     def run(self) -> list[nodes.Node]:
@@ -36,9 +37,9 @@ class _Made(SphinxDirective):
         self.state.nested_parse(StringList(list(self.lines(reports)), str(source)), self.content_offset, place)
         return place.children
 
+    @abc.abstractmethod
     def lines(self, reports: list[dict[str, Any]]) -> Iterator[str]:
         """The Markdown."""
-        raise NotImplementedError
 
 
 class Phenomenon(_Made):

@@ -59,9 +59,9 @@ def run(
         for one in chosen:
             watch = functools.partial(show, one.name)
             try:
-                reports += [
+                reports.append(
                     run_one(one, store=kept, executor=where, preset=preset, changes=given, seeds=seeds, watch=watch)
-                ]
+                )
             except NotJudgedError as error:
                 not_judged.append(error)
         if not reports:

@@ -258,7 +258,7 @@ def _claims(name: str, found: Sequence[Outcome | None]) -> tuple[Claim, ...]:
 
 
 def _memory_and_rule(name: str, found: Sequence[Outcome | None]) -> tuple[Claim, ...]:
-    """That training pairs are fitted while most others are wrong, and that those are right in the end."""
+    """That training pairs are fitted while most others are wrong, and that those come to be right."""
     slug = name.replace(",", "").replace(" ", "_")
     return (
         Claim(
@@ -269,7 +269,7 @@ def _memory_and_rule(name: str, found: Sequence[Outcome | None]) -> tuple[Claim,
         ),
         Claim(
             name=f"generalises_{slug}",
-            statement=f"{name}: in the end nine tenths of the held-out pairs are right, or more.",
+            statement=f"{name}: at some step nine tenths of the held-out pairs are right, or more.",
             measurement=median_over_seeds(HIGHEST, of_each(found, lambda o: o["highest"])),
             least=0.9,
         ),

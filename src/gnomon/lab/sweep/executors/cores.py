@@ -1,8 +1,11 @@
-"""How many cores there are to use."""
+"""How many cores there are to use, and what keeps a process to its share of them."""
 
 from __future__ import annotations
 
 import os
+
+THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+"""What torch and the libraries of linear algebra read, when they are loaded, for how many threads to use."""
 
 
 def cores() -> int:

@@ -13,7 +13,7 @@ from typing import Any, Self
 
 from gnomon.errors import GnomonError
 from gnomon.lab.store.point_record import PointRecord
-from gnomon.lab.sweep.executors.cores import cores
+from gnomon.lab.sweep.executors.cores import THREADS, cores
 from gnomon.lab.sweep.executors.executor import HEARTBEAT_SECONDS
 from gnomon.lab.sweep.executors.pace import AHEAD_SECONDS, Pace
 from gnomon.lab.sweep.executors.retries import Retries
@@ -21,7 +21,6 @@ from gnomon.lab.sweep.executors.worker import READY, serve
 from gnomon.lab.sweep.work import Job
 
 _SPAWN = multiprocessing.get_context("spawn")
-_THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 # So many workers in a row that die before their first word: something is wrong with them, not with a job.
 _STILLBORN = 4
 _PATIENCE_SECONDS = 5.0
@@ -182,8 +181,8 @@ def _shielded() -> Iterator[None]:
 @contextlib.contextmanager
 def _one_thread() -> Iterator[None]:
     """Processes started inside compute with one thread: torch and the libraries of linear algebra read this."""
-    before = {name: os.environ.get(name) for name in _THREADS}
-    os.environ.update(dict.fromkeys(_THREADS, "1"))
+    before = {name: os.environ.get(name) for name in THREADS}
+    os.environ.update(dict.fromkeys(THREADS, "1"))
     try:
         yield
     finally:

@@ -23,13 +23,13 @@ from gnomon.lab.store import Store
 from gnomon.lab.store.durable import write_durably
 from gnomon.lab.store.outbox import Outbox
 from gnomon.lab.store.point_record import PointRecord
+from gnomon.lab.sweep.executors.cores import THREADS
 from gnomon.lab.sweep.executors.executor import HEARTBEAT_SECONDS
 from gnomon.lab.sweep.executors.retries import Retries
 from gnomon.lab.sweep.work import Job, work
 
 _LOG = logging.getLogger("gnomon.slurm")
 
-_THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 _WORKERS = 100
 # Slurm's default MaxArraySize is 1001
 _TASKS_AT_ONCE = 1000
@@ -204,10 +204,7 @@ class Slurm:
 def run_task(path: str, outbox: str) -> None:
     """What a task does: run the jobs in the file ``path``, and leave the points of each in ``outbox`` at once."""
     document = json.loads(Path(path).read_text(encoding="utf-8"))
-    # torch and the libraries of linear algebra read these when they are loaded
-    os.environ.update(
-        dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), document["threads"])
-    )
+    os.environ.update(dict.fromkeys(THREADS, document["threads"]))
     # experiments are found where the driver found them
     sys.path += [entry for entry in document["path"] if entry not in sys.path]
     left = Outbox(outbox)

@@ -107,7 +107,7 @@ def test_calibrate_exits_1_when_an_instrument_reads_wrong(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     from broken_estimators import Biased
-    from gnomon.estimators import registry
+    from gnomon.estimators.registry import registry
 
     monkeypatch.setitem(registry._registered, "sound", Biased)
     code, found = as_json(["calibrate", "-q", "sound", "--quick", "--workers", "1"], capsys)

@@ -11,7 +11,8 @@ import pytest
 
 from gnomon.cli.main import run
 from gnomon.lab.sweep import Point
-from gnomon.phenomena import Phenomenon, Preset, phenomena, registry
+from gnomon.phenomena import Phenomenon, Preset, phenomena
+from gnomon.phenomena.registry import registry
 from toy_phenomenon import BiasedCoin, Coins, Tosses
 
 Only = Callable[[Sequence[type[Phenomenon]]], None]

@@ -11,7 +11,8 @@ import pytest
 
 from gnomon.lab.store import Store
 from gnomon.lab.sweep.executors import Local
-from gnomon.phenomena import registry, run
+from gnomon.phenomena import run
+from gnomon.phenomena.registry import registry
 from gnomon.testing import check_phenomenon
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "docs/examples/divergence.py"

@@ -103,7 +103,7 @@ def test_it_has_forty_lines_of_code() -> None:
 @pytest.fixture
 def sparsity(monkeypatch: pytest.MonkeyPatch) -> type:
     """The class, registered for the length of a test in a registry of its own."""
-    monkeypatch.setattr(registry, "_registered", {})
+    monkeypatch.setattr(registry.registry, "_registered", {})
     monkeypatch.setattr(registry, "catalogue", Catalogue())
     spec = importlib.util.spec_from_file_location("hoyer_sparsity", EXAMPLE / "hoyer_sparsity.py")
     module = importlib.util.module_from_spec(spec)

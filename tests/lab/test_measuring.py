@@ -12,7 +12,8 @@ import torch
 from broken_estimators import MEAN, Sound
 from gnomon.errors import GnomonError, UnknownNameError
 from gnomon.estimators import Budget, estimators
-from gnomon.estimators import registry as registry_module
+from gnomon.estimators import register as register_one
+from gnomon.estimators.registry import registry
 from gnomon.lab.measuring import estimators_named, measure
 from gnomon.measurement import Cost, Measurement, catalogue
 from gnomon.randomness import Rng
@@ -50,13 +51,13 @@ class Dear(Sound):
 @pytest.fixture
 def register(monkeypatch: pytest.MonkeyPatch) -> Any:
     """Register estimators for one test only, and nothing else."""
-    monkeypatch.setattr(registry_module, "_registered", {})
-    monkeypatch.setattr(registry_module, "_loaded", True)
+    monkeypatch.setattr(registry, "_registered", {})
+    monkeypatch.setattr(registry, "_loaded", True)
     monkeypatch.setattr(catalogue, "_quantities", {})
 
     def add(*kinds: type[Sound]) -> None:
         for kind in kinds:
-            registry_module.register(kind)
+            register_one(kind)
 
     return add
 

@@ -11,7 +11,8 @@ import torch
 from torch import nn
 
 from gnomon.errors import GnomonError, UnknownNameError
-from gnomon.estimators import Budget, Estimator, KnownAnswer, StreamingEstimator, estimators, registry
+from gnomon.estimators import Budget, Estimator, KnownAnswer, StreamingEstimator, estimators
+from gnomon.estimators.registry import registry
 from gnomon.lab.observer import LossBelow, Observer, log_spaced
 from gnomon.measurement import Cost, Measurement, Quantity, Uncertainty
 from gnomon.organisms import ModularAddition, train

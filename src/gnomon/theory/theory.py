@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import abc
 import hashlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 
@@ -49,6 +50,11 @@ class Theory(abc.ABC):
     @abc.abstractmethod
     def outside(self) -> tuple[str, ...]:
         """Why the inputs are outside the domain, a sentence a reason; nothing where they are inside."""
+
+    @classmethod
+    @abc.abstractmethod
+    def examples(cls) -> Mapping[Literal["inside", "outside"], Sequence[Self]]:
+        """A few instances on either side of the border of the domain, cheap to evaluate; what conformance is checked on."""
 
     def systematic(self) -> float | None:
         """Bound on the distance from the expectation of what is measured, in the quantity's unit; ``None``: unknown."""

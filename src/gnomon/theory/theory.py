@@ -54,7 +54,7 @@ class Theory(abc.ABC):
     @classmethod
     @abc.abstractmethod
     def examples(cls) -> Mapping[Literal["inside", "outside"], Sequence[Self]]:
-        """A few instances on either side of the border of the domain, cheap to evaluate; what conformance is checked on."""
+        """Instances inside and outside the domain, cheap to evaluate; conformance is checked on them."""
 
     def systematic(self) -> float | None:
         """Bound on the distance from the expectation of what is measured, in the quantity's unit; ``None``: unknown."""

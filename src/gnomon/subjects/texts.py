@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
-import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from gnomon.delimited import read_rows, read_text
 from gnomon.errors import GnomonError, UnknownNameError
 
 Unit = Literal["line", "file"]
@@ -50,7 +48,7 @@ def read_texts(path: Path, columns: Columns, *, unit: Unit, split: str | None) -
     elif kind == ".txt":
         if columns != Columns():
             raise GnomonError(f"{path} is plain text and has no columns", mend="give a .csv or .jsonl file")
-        whole = _decoded(path)
+        whole = read_text(path)
         lines = [whole] if unit == "file" else whole.split("\n")
         texts = (Text(line.removesuffix("\r"), f"{path}, line {n}") for n, line in enumerate(lines, start=1))
         yield from (t for t in texts if t.text.strip())
@@ -58,7 +56,7 @@ def read_texts(path: Path, columns: Columns, *, unit: Unit, split: str | None) -
     elif kind in (".jsonl", ".ndjson"):
         rows = _json_rows(path)
     elif kind in (".csv", ".tsv"):
-        rows = _table_rows(path, "\t" if kind == ".tsv" else ",")
+        rows = ((f"{path}, line {n}", row) for n, row in read_rows(path, "\t" if kind == ".tsv" else ","))
     else:
         raise GnomonError(
             f"cannot read {path}: unknown kind of file {kind!r}",
@@ -91,26 +89,8 @@ def _named(row: Mapping[str, Any], column: str, path: Path) -> Any:
     return row[column]
 
 
-def _decoded(path: Path) -> str:
-    content = read_bytes(path)
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        byte = content[error.start]
-        raise GnomonError(f"{path}, line {line}: byte 0x{byte:02x} is not UTF-8", mend="convert the file") from error
-
-
-def read_bytes(path: Path) -> bytes:
-    """The content of ``path``. Raises GnomonError when it cannot be read."""
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise GnomonError(f"cannot read {path}: {error.strerror}", mend="check the path and its permissions") from error
-
-
 def _json_rows(path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    for number, line in enumerate(_decoded(path).split("\n"), start=1):
+    for number, line in enumerate(read_text(path).split("\n"), start=1):
         if not line.strip():
             continue
         place = f"{path}, line {number}"
@@ -121,37 +101,6 @@ def _json_rows(path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
         if not isinstance(row, dict):
             raise GnomonError(f"{place} is no JSON object", mend='write {"text": "…"} on each line')
         yield place, row
-
-
-def _table_rows(path: Path, delimiter: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    reader = csv.reader(io.StringIO(_decoded(path), newline=""), delimiter=delimiter, strict=True)
-    limit = csv.field_size_limit(sys.maxsize)
-    try:
-        rows = _numbered(reader)
-        _, header = next(rows, (1, []))
-        repeated = sorted({c for c in header if header.count(c) > 1})
-        if repeated:
-            raise GnomonError(f"{path}: two columns are called {repeated[0]!r}", mend="rename one")
-        for line, fields in rows:
-            if fields and len(fields) != len(header):
-                raise GnomonError(
-                    f"{path}, line {line} has {len(fields)} fields, the header has {len(header)}",
-                    mend="quote texts that hold the delimiter",
-                )
-            if fields:
-                yield f"{path}, line {line}", dict(zip(header, fields, strict=True))
-    except csv.Error as error:
-        raise GnomonError(f"{path}, line {reader.line_num} is malformed: {error}", mend="mend the quoting") from error
-    finally:
-        csv.field_size_limit(limit)
-
-
-def _numbered(reader: Any) -> Iterator[tuple[int, Sequence[str]]]:
-    """Rows with the line each begins on."""
-    start = 1
-    for fields in reader:
-        yield start, fields
-        start = reader.line_num + 1
 
 
 def _dataset_rows(path: Path, split: str | None) -> Iterator[tuple[str, Mapping[str, Any]]]:

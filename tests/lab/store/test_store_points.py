@@ -157,3 +157,9 @@ def test_points_belong_to_runs(store: Store) -> None:
     with pytest.raises(GnomonError, match="no run 'x'"):
         store.add_points([], run="x")
     assert [r.key for r in store.points()] == ["a", "b", "c"]
+
+
+def test_without_outcomes_no_array_is_read(store: Store) -> None:
+    one = point("k", outcome={"curve": rows(float, (300,)), "loss": 1.0}, spec={"seed": 3}, created="2026-01-01")
+    store.add_points([one])
+    assert store.points(outcomes=False) == [replace(one, outcome={})]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -81,7 +82,7 @@ def documents(
 
 def from_document(key: str, text: str, read: ReadArray) -> PointRecord:
     """The point of one row. Raises GnomonError when the row or one of its arrays cannot be read."""
-    try:
+    with _readable(key):
         document = json.loads(text)
         for path, digest in document.pop("arrays", ()):
             *parents, last = path
@@ -90,6 +91,20 @@ def from_document(key: str, text: str, read: ReadArray) -> PointRecord:
                 holder = holder[name]
             holder[last] = read(digest).tolist()
         return PointRecord(**document)
+
+
+def without_outcome(key: str, text: str) -> PointRecord:
+    """The point of one row, its outcome left out. Raises GnomonError when the row cannot be read."""
+    with _readable(key):
+        document = json.loads(text)
+        document.pop("arrays", None)
+        return PointRecord(**{**document, "outcome": {}})
+
+
+@contextlib.contextmanager
+def _readable(key: str) -> Iterator[None]:
+    try:
+        yield
     except (ValueError, TypeError, KeyError, IndexError, AttributeError) as error:
         raise GnomonError(f"point {key} of the store cannot be read: {error}", mend="restore a copy") from error
 

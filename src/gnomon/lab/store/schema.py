@@ -26,7 +26,7 @@ from sqlalchemy import (
 
 from gnomon.errors import GnomonError
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 metadata = MetaData()
 
@@ -128,8 +128,19 @@ run_points = Table(
     Column("key", ForeignKey("points.key"), primary_key=True, index=True),
 )
 
+# Entries of ledgers that were appended through this store, see `gnomon.lab.store.witness`.
+witnessed = Table(
+    "witnessed",
+    metadata,
+    Column("ledger", String(64), primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("hash", String(64), primary_key=True),
+    Column("time", String(27), nullable=False),
+    Column("kept", Boolean, nullable=False),
+)
 
-TABLES = (schema_version, measurements, certificates, runs, run_measurements, points, run_points)
+
+TABLES = (schema_version, measurements, certificates, runs, run_measurements, points, run_points, witnessed)
 """What every store has."""
 
 # Where there is no disk that all hosts share: the arrays, see `ArrayRows`.
@@ -166,7 +177,7 @@ def create(connection: Connection, tables: Sequence[Table]) -> None:
 def migrate(connection: Connection, tables: Sequence[Table]) -> None:
     """Bring a store of an older version up to this one, inside the transaction of ``connection``.
 
-    What each version added: 2, the tables of points. Whatever is stored stays as it is.
+    What each version added: 2, the tables of points; 3, the witness of ledgers. Whatever is stored stays as it is.
     """
     metadata.create_all(connection, tables=tables)
     connection.execute(schema_version.update().values(version=SCHEMA_VERSION))

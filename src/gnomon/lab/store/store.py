@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Select, func, inspect, select, update
 
 from gnomon.errors import GnomonError
 from gnomon.lab.certificate import Certificate
-from gnomon.lab.store import points, schema
+from gnomon.lab.store import points, schema, witness
 from gnomon.lab.store.arrays import ReadArray
 from gnomon.lab.store.database import Database
 from gnomon.lab.store.documents import canonical, from_document, to_row
@@ -22,6 +22,7 @@ from gnomon.lab.store.failures import one_line
 from gnomon.lab.store.location import open_database
 from gnomon.lab.store.point_record import PointRecord
 from gnomon.lab.store.run import Run, new_run
+from gnomon.lab.store.witness import Witnessed
 from gnomon.measurement import Measurement
 
 Choice = str | Collection[str] | None
@@ -275,8 +276,12 @@ class Store:
         experiment: Choice = None,
         status: Choice = None,
         run: Choice = None,
+        outcomes: bool = True,
     ) -> list[PointRecord]:
-        """The points of sweeps that fit, oldest first. Raises GnomonError when a row or an array cannot be read."""
+        """The points of sweeps that fit, oldest first; without ``outcomes`` these are left out, and no array is read.
+
+        Raises GnomonError when a row or an array cannot be read.
+        """
 
         def work(connection: Connection) -> list[tuple[str, str]]:
             if not inspect(connection).has_table(schema.points.name):  # an older store that may only be read
@@ -290,7 +295,19 @@ class Store:
             )
 
         rows = self._database.read(work)
+        if not outcomes:
+            return [points.without_outcome(key, text) for key, text in rows]
         return [points.from_document(key, text, read) for (key, text), read in self._with_arrays(rows)]
+
+    def witness(self, entries: Iterable[Witnessed]) -> None:
+        """Note entries of a ledger, all or none; see `gnomon.lab.store.witness`."""
+        given = list(entries)
+        self._database.check_writable()
+        self._database.write(lambda c: witness.keep(c, self._database.insert, given))
+
+    def witnessed(self) -> list[Witnessed]:
+        """The entries of ledgers that were appended through this store, by ledger and number."""
+        return self._database.read(witness.entries)
 
     def health(self) -> dict[str, Any]:
         """What `gnomon doctor` shows: place, size, rows, and whether database and arrays are intact."""
@@ -322,7 +339,7 @@ class Store:
             yield from ((row, read) for row in some)
 
 
-_COUNTED = (schema.measurements, schema.certificates, schema.runs, schema.points)
+_COUNTED = (schema.measurements, schema.certificates, schema.runs, schema.points, schema.witnessed)
 
 
 def _check_run(connection: Connection, run: str | None) -> None:

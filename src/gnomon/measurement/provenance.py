@@ -90,7 +90,7 @@ def record(
     parents: tuple[str, ...] = (),
 ) -> Provenance:
     """Provenance of something measured here and now by this installation. ``spec`` is any JSON value."""
-    commit, dirty = _code_state()
+    commit, dirty = code_state()
     return Provenance(
         spec_hash=hash_json(spec),
         weights_hash=weights_hash,
@@ -143,7 +143,8 @@ def installed_packages() -> tuple[tuple[str, str], ...]:
 
 
 @functools.cache
-def _code_state() -> tuple[str | None, bool | None]:
+def code_state() -> tuple[str | None, bool | None]:
+    """Commit of gnomon's checkout, and whether its sources differ from it; ``None`` where it is not run from one."""
     root = Path(__file__).resolve().parents[3]
     if not (root / ".git").exists():
         return None, None

@@ -20,7 +20,7 @@ from gnomon.measurement import Measurement
 from store_writers import reading
 
 POINT = PointRecord(key="k", experiment="trial", spec={}, status="done", outcome={"loss": 0.5})
-ENTRY = Witnessed(ledger="0" * 64, number=1, hash="0" * 64, time="2026-01-01T00:00:00.000000Z", kept=True)
+ENTRY = Witnessed(number=1, hash="0" * 64, time="2026-01-01T00:00:00.000000Z", kept=True)
 
 
 @pytest.fixture(params=["1", "2"])

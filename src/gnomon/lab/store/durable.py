@@ -27,12 +27,12 @@ def write_durably(path: Path, content: bytes) -> None:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
-    _flush_names(path.parent)
+    flush_names(path.parent)
     if is_new:
-        _flush_names(path.parent.parent)
+        flush_names(path.parent.parent)
 
 
-def _flush_names(directory: Path) -> None:
+def flush_names(directory: Path) -> None:
     """Put the names in ``directory`` on the disk, where the system can (Windows cannot, and need not)."""
     if not hasattr(os, "O_DIRECTORY"):
         return

@@ -128,12 +128,11 @@ run_points = Table(
     Column("key", ForeignKey("points.key"), primary_key=True, index=True),
 )
 
-# Entries of ledgers that were appended through this store, see `gnomon.lab.store.witness`.
+# Entries of the ledger that were appended through this store, see `gnomon.lab.store.witness`.
 witnessed = Table(
     "witnessed",
     metadata,
-    Column("ledger", String(64), primary_key=True),
-    Column("number", Integer, primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
     Column("hash", String(64), primary_key=True),
     Column("time", String(27), nullable=False),
     Column("kept", Boolean, nullable=False),
@@ -177,7 +176,7 @@ def create(connection: Connection, tables: Sequence[Table]) -> None:
 def migrate(connection: Connection, tables: Sequence[Table]) -> None:
     """Bring a store of an older version up to this one, inside the transaction of ``connection``.
 
-    What each version added: 2, the tables of points; 3, the witness of ledgers. Whatever is stored stays as it is.
+    What each version added: 2, the tables of points; 3, the witness of a ledger. Whatever is stored stays as it is.
     """
     metadata.create_all(connection, tables=tables)
     connection.execute(schema_version.update().values(version=SCHEMA_VERSION))

@@ -300,13 +300,13 @@ class Store:
         return [points.from_document(key, text, read) for (key, text), read in self._with_arrays(rows)]
 
     def witness(self, entries: Iterable[Witnessed]) -> None:
-        """Note entries of a ledger, all or none; see `gnomon.lab.store.witness`."""
+        """Note entries of the ledger, all or none; see `gnomon.lab.store.witness`."""
         given = list(entries)
         self._database.check_writable()
         self._database.write(lambda c: witness.keep(c, self._database.insert, given))
 
     def witnessed(self) -> list[Witnessed]:
-        """The entries of ledgers that were appended through this store, by ledger and number."""
+        """The entries of the ledger that were appended through this store, by number."""
         return self._database.read(witness.entries)
 
     def health(self) -> dict[str, Any]:

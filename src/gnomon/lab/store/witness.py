@@ -1,7 +1,7 @@
 """The witness of a ledger: number, hash and time of every entry that was appended through this store.
 
 A chain of hashes shows an edit in its middle, not that its end was cut off or that all of it was written anew; whoever
-holds a hash of its head knows that too.
+holds a hash of its head knows that too. A store is the witness of one ledger.
 """
 
 from __future__ import annotations
@@ -21,13 +21,11 @@ class Witnessed:
 
     Parameters
     ----------
-    ledger : hash of the ledger's first entry.
     number, hash, time : of the entry.
     kept : whether it is known to be safe in the ledger. It is witnessed before it is written, and a writer may be
         killed in between: one that is not kept may be missing there.
     """
 
-    ledger: str
     number: int
     hash: str
     time: str
@@ -36,14 +34,14 @@ class Witnessed:
 
 def keep(connection: Connection, insert: Callable[..., Any], entries: Iterable[Witnessed]) -> None:
     """Note ``entries``; that one is kept stays so."""
-    rows = sorted(map(asdict, entries), key=lambda row: (row["ledger"], row["number"], row["hash"]))
+    rows = sorted(map(asdict, entries), key=lambda row: (row["number"], row["hash"]))
     if not rows:
         return
     table = schema.witnessed
     new = insert(table)
     connection.execute(
         new.on_conflict_do_update(
-            index_elements=[table.c.ledger, table.c.number, table.c.hash],
+            index_elements=[table.c.number, table.c.hash],
             set_={"kept": new.excluded.kept},
             where=~table.c.kept,
         ),
@@ -52,9 +50,9 @@ def keep(connection: Connection, insert: Callable[..., Any], entries: Iterable[W
 
 
 def entries(connection: Connection) -> list[Witnessed]:
-    """All that was witnessed, by ledger and number; nothing in an older store that may only be read."""
+    """All that was witnessed, by number; nothing in an older store that may only be read."""
     table = schema.witnessed
     if not inspect(connection).has_table(table.name):
         return []
-    found = connection.execute(select(table).order_by(table.c.ledger, table.c.number)).mappings()
+    found = connection.execute(select(table).order_by(table.c.number, table.c.hash)).mappings()
     return [Witnessed(**row) for row in found]

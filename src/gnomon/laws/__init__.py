@@ -1,7 +1,9 @@
 """Laws: parametric patterns fitted to measurements, and the ledger of what they predicted."""
 
+from gnomon.laws.fit import Estimate, Fit, Noise
+from gnomon.laws.fitting import Fits, fit, fit_many
 from gnomon.laws.form import Form
 from gnomon.laws.registry import form, forms, register
 from gnomon.laws.table import Table
 
-__all__ = ["Form", "Table", "form", "forms", "register"]
+__all__ = ["Estimate", "Fit", "Fits", "Form", "Noise", "Table", "fit", "fit_many", "form", "forms", "register"]

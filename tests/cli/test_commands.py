@@ -13,6 +13,9 @@ import pytest
 
 import gnomon
 from gnomon.cli.main import run
+from gnomon.estimators import measurable
+from gnomon.measurement import catalogue
+from gnomon.theory import theories
 
 
 def as_json(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> tuple[int, Any]:
@@ -38,6 +41,10 @@ def test_quantities_are_listed_with_their_estimators(capsys: pytest.CaptureFixtu
     assert code == 0
     by_name = {q["name"]: q for q in found["quantities"]}
     assert len(by_name) >= 14
+    # what only theories predict is in the catalogue, and not offered for measurement
+    predicted = {kind.predicts.name for kind in theories().values()}
+    assert predicted <= set(catalogue)
+    assert by_name.keys() == measurable().keys()
     for q in by_name.values():
         assert q["estimators"]
         assert q["source"]

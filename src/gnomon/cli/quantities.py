@@ -8,11 +8,9 @@ from gnomon.cli.options import AsJson, print_json
 def quantities(as_json: AsJson = False) -> None:
     """List every quantity that can be measured, with its unit, definition, source and estimators."""
     from gnomon.cli.tables import print_table
-    from gnomon.estimators import estimators_of, load_all
-    from gnomon.measurement import catalogue
+    from gnomon.estimators import estimators_of, measurable
 
-    load_all()
-    known = [(q, [e.name for e in estimators_of(q.name)]) for q in catalogue.values()]
+    known = [(q, [e.name for e in estimators_of(q.name)]) for q in measurable().values()]
     if as_json:
         print_json({"quantities": [{**q.to_json(), "estimators": names} for q, names in known]})
         return

@@ -8,7 +8,7 @@ from gnomon.estimators.estimator import (
     accumulate_together,
     measure_together,
 )
-from gnomon.estimators.registry import estimator, estimators, estimators_of, load_all, register
+from gnomon.estimators.registry import estimator, estimators, estimators_of, measurable, register
 
 __all__ = [
     "Budget",
@@ -19,7 +19,7 @@ __all__ = [
     "estimator",
     "estimators",
     "estimators_of",
-    "load_all",
+    "measurable",
     "measure_together",
     "register",
 ]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TypeVar
 
+from gnomon.errors import UnknownNameError
 from gnomon.estimators.estimator import Estimator
-from gnomon.measurement import catalogue
+from gnomon.measurement import Quantity, catalogue
 from gnomon.registry import Registry
 
 registry: Registry[type[Estimator]] = Registry("estimator", package="gnomon.estimators", group="gnomon.estimators")
@@ -34,13 +35,14 @@ def estimator(name: str) -> type[Estimator]:
     return registry[name]
 
 
+def measurable() -> dict[str, Quantity]:
+    """Every quantity that an estimator measures, by name. The catalogue also has those that only a theory predicts."""
+    return dict(sorted((q.name, q) for e in estimators().values() for q in e.quantities))
+
+
 def estimators_of(quantity: str) -> list[type[Estimator]]:
     """The estimators that measure ``quantity``. Raises UnknownNameError when nobody does."""
-    load_all()
-    catalogue[quantity]
-    return [e for e in estimators().values() if any(q.name == quantity for q in e.quantities)]
-
-
-def load_all() -> None:
-    """Import gnomon's own families and every plug-in, once. Raises GnomonError when a plug-in cannot be loaded."""
-    registry.load()
+    found = [e for e in estimators().values() if any(q.name == quantity for q in e.quantities)]
+    if not found:
+        raise UnknownNameError("quantity", quantity, measurable())
+    return found

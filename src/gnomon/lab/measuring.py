@@ -12,9 +12,17 @@ from typing import Protocol, runtime_checkable
 import torch
 
 from gnomon.errors import GnomonError, UnknownNameError
-from gnomon.estimators import Budget, Estimator, StreamingEstimator, accumulate_together, estimator, estimators
+from gnomon.estimators import (
+    Budget,
+    Estimator,
+    StreamingEstimator,
+    accumulate_together,
+    estimator,
+    estimators,
+    measurable,
+)
 from gnomon.lab.affordable import LeftOut, affordable, foretold
-from gnomon.measurement import Cost, Measurement, catalogue
+from gnomon.measurement import Cost, Measurement
 from gnomon.measurement.provenance import record
 from gnomon.randomness import Rng
 from gnomon.subjects import Accumulator, Data, Subject
@@ -97,10 +105,10 @@ def measure(
 
 def check_names(names: Sequence[str]) -> None:
     """Raises UnknownNameError for the first name that is neither a quantity nor an estimator."""
-    known = estimators()
+    known = {*estimators(), *measurable()}
     for name in names:
-        if name not in known and name not in catalogue:
-            raise UnknownNameError("quantity", name, [*catalogue, *known])
+        if name not in known:
+            raise UnknownNameError("quantity", name, known)
 
 
 def estimators_named(names: Sequence[str]) -> list[str]:

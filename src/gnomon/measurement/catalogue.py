@@ -1,4 +1,4 @@
-"""The catalogue: every quantity that gnomon, or an installed plug-in, can measure."""
+"""The catalogue: every quantity that an estimator or a theory of gnomon, or of an installed plug-in, speaks of."""
 
 from __future__ import annotations
 

@@ -20,6 +20,7 @@ _BASE: dict[str, tuple[str, float]] = {
     "activation": ("activation", 1.0),
     "weight": ("weight", 1.0),
     "output": ("output", 1.0),
+    "step": ("step", 1.0),
     "s": ("time", 1.0),
     "byte": ("storage", 1.0),
     "flop": ("arithmetic", 1.0),

@@ -9,11 +9,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from gnomon.estimators.degeneracy import closed_forms
-from gnomon.estimators.degeneracy.crossings import crossing_energy
 from gnomon.measurement import Value
 from gnomon.randomness import Rng
 from gnomon.subjects import ArrayData, Data, SquaredError, Subject
+from gnomon.theory import learning_coefficients
+from gnomon.theory.local_energies import crossing_energy
 
 Known = tuple[Subject, Data, Value]
 
@@ -98,22 +98,22 @@ class LinearNetwork(nn.Module):
 def limit_of_regression(rng: Rng) -> Known:
     """Ten regular directions: λ = 5."""
     subject, data, _ = linear_regression(rng)
-    return subject, data, closed_forms.regular(10)[0]
+    return subject, data, learning_coefficients.regular(10)[0]
 
 
 def limit_of_crossing(rng: Rng, *, a: int = 1, b: int = 2) -> Known:
     """A line and a double line that cross: λ = 1/4."""
     subject, data, _ = normal_crossing(rng, a=a, b=b)
-    return subject, data, closed_forms.normal_crossing([a, b])[0]
+    return subject, data, learning_coefficients.normal_crossing([a, b])[0]
 
 
 def limit_of_linear_network(rng: Rng, *, widths: tuple[int, ...] = (3, 2, 3), strength: float = 30.0) -> Known:
-    """A linear network at zero, with white inputs: λ of `closed_forms.deep_linear`."""
+    """A linear network at zero, with white inputs: λ of `learning_coefficients.deep_linear`."""
     n = 64
     q, _ = np.linalg.qr(rng.numpy().normal(size=(n, widths[0])))
     x = q * np.sqrt(strength * n * widths[-1] / (n / np.log(n)))
     subject = Subject(LinearNetwork(widths), loss=SquaredError())
-    return subject, ArrayData(x, np.zeros((n, widths[-1]))), closed_forms.deep_linear(widths)[0]
+    return subject, ArrayData(x, np.zeros((n, widths[-1]))), learning_coefficients.deep_linear(widths)[0]
 
 
 def saddle(rng: Rng) -> Known:

@@ -14,22 +14,10 @@ from gnomon.estimators.degeneracy import known
 from gnomon.estimators.degeneracy.local_learning_coefficient import LocalLearningCoefficient, described
 from gnomon.estimators.degeneracy.potential import Potential
 from gnomon.estimators.degeneracy.reading import read
-from gnomon.measurement import Cost, Measurement, Quantity, Uncertainty
+from gnomon.measurement import LEARNING_COEFFICIENT, Cost, Measurement, Uncertainty
 from gnomon.randomness import Rng
 from gnomon.subjects import Data, Subject, trainable
 
-LEARNING_COEFFICIENT = Quantity(
-    name="learning_coefficient",
-    symbol=r"\lambda",
-    definition=r"\lambda = \lim_{\tau \to \infty} \tau\, \mathbb{E}_{p_\tau}[K(w)], \quad p_\tau(w) \propto "
-    r"e^{-\tau K(w) - \frac{\gamma}{2} \|w - w^*\|^2}",
-    convention=(
-        "K is as for the local learning coefficient: the mean loss of the examples at hand above that at the "
-        "parameters, without its slope there. The limit does not depend on γ. It is the real log canonical threshold "
-        "of K at w*, half the number of parameters for a regular model."
-    ),
-    source="Watanabe, Algebraic Geometry and Statistical Learning Theory (2009)",
-)
 _COLDER = 4.0
 _LOGARITHMS = 2.0  # the multiplicity less one that is allowed for
 _HALF = 0.5  # what a single quadratic direction counts

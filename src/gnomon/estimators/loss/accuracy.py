@@ -12,20 +12,9 @@ from gnomon.estimators import Budget, KnownAnswer, StreamingEstimator, register
 from gnomon.estimators.loss import known
 from gnomon.estimators.loss.mean_loss import FEWEST_CLUSTERS, described, too_few
 from gnomon.estimators.loss.prediction_sums import PredictionAccumulator, PredictionSums
-from gnomon.measurement import Measurement, Quantity, Uncertainty, clopper_pearson, cluster_mean
+from gnomon.measurement import ACCURACY, Measurement, Uncertainty, clopper_pearson, cluster_mean
 from gnomon.randomness import Rng
 from gnomon.subjects import Accumulator, Data, Statistic, Subject
-
-ACCURACY = Quantity(
-    name="accuracy",
-    symbol=r"\mathrm{acc}",
-    definition=r"\mathrm{acc} = \Pr\bigl[\arg\max_k f_k(x) = y\bigr]",
-    convention="Share of predictions (tokens or examples) whose highest score is the target's; ties go to the first.",
-    source="Clopper & Pearson, Biometrika 26 (1934) 404 (interval)",
-    invariances=("logit_shift", "example_permutation"),
-    lowest=0.0,
-    highest=1.0,
-)
 
 
 @register

@@ -143,11 +143,13 @@ def _table(name: str, found: Sequence[Stored], asked: Sequence[str]) -> _Table:
 
 
 def _definition(name: str) -> Quantity | None:
-    """The quantity as the catalogue has it; ``None`` when no installed estimator measures it."""
+    """The quantity as the catalogue has it; ``None`` when no installed estimator or theory speaks of it."""
     if name not in catalogue:
         from gnomon.estimators import estimators
+        from gnomon.theory import theories
 
         estimators()
+        theories()
     return catalogue[name] if name in catalogue else None  # noqa: SIM401 - its `get` raises, with the nearest names
 
 

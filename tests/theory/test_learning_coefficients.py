@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import itertools
+from typing import Any
 
 import numpy as np
 import pytest
 
-from gnomon.estimators.degeneracy.closed_forms import (
+from gnomon.errors import GnomonError
+from gnomon.estimators import estimators_of
+from gnomon.theory import OutOfDomainError, Theory
+from gnomon.theory.learning_coefficients import (
+    DeepLinearCoefficient,
+    NormalCrossingCoefficient,
+    ReducedRankCoefficient,
+    RegularCoefficient,
     deep_linear,
     normal_crossing,
     reduced_rank,
     regular,
-    two_layer_energy,
 )
-from gnomon.estimators.degeneracy.crossings import crossing_energy
+from gnomon.theory.local_energies import crossing_energy, two_layer_energy
 
 
 def aoyagi_watanabe(m: int, h: int, n: int, r: int) -> tuple[float, int]:
@@ -93,5 +100,64 @@ def test_volume_near_a_crossing_scales_as_the_closed_form_says() -> None:
         assert slopes == pytest.approx(found, abs=0.03)
 
 
+def test_a_vanishing_density_leaves_what_the_volume_says() -> None:
+    # ∫ over [0, 1]² of w2 1[w1⁴ w2⁴ < ε] in closed form, with s = ε^{1/4}: s − s²/2; the density itself gives λ = 1/4
+    found, multiplicity = normal_crossing([2, 2], [0, 1])
+    s = np.exp(np.array([-60.0, -80.0]) / 4)
+    slope = np.diff(np.log(s - s**2 / 2)) / (-20.0)
+    assert slope == pytest.approx(found, abs=1e-6)
+    assert multiplicity == 1
+
+
 def test_regular() -> None:
     assert regular(7) == (3.5, 1)
+
+
+THEORIES: list[tuple[Theory, float]] = [
+    (RegularCoefficient(parameters=7), 3.5),
+    (NormalCrossingCoefficient(powers=(1, 2, 0)), 0.25),
+    (ReducedRankCoefficient(features=3, hidden=2, outputs=3), 2.5),
+    (DeepLinearCoefficient(widths=(2, 4, 3, 1)), 1.0),
+]
+
+
+@pytest.mark.parametrize(("theory", "truth"), THEORIES, ids=lambda t: getattr(t, "name", None))
+def test_theories_predict_the_quantity_that_is_measured(theory: Theory, truth: float) -> None:
+    found = theory.predict()
+    assert (found.quantity, found.value) == ("learning_coefficient", truth)
+    assert found.uncertainty.systematic == 0.0
+    assert estimators_of(found.quantity)
+
+
+def test_a_minimum_with_null_directions_is_not_regular() -> None:
+    # the loss w1² in two dimensions: λ = 1/2 where the regular formula would say 1
+    assert crossing_energy(1e8, 0, 1) == pytest.approx(0.5, abs=1e-6)
+    with pytest.raises(OutOfDomainError, match="1 null directions"):
+        RegularCoefficient(parameters=2, null_directions=1).predict()
+
+
+@pytest.mark.parametrize("kind", [ReducedRankCoefficient, DeepLinearCoefficient], ids=lambda k: k.name)
+def test_where_the_loss_has_no_zero_there_is_no_coefficient(kind: type[Theory]) -> None:
+    (outside,) = kind.examples()["outside"]
+    with pytest.raises(OutOfDomainError, match="the loss has no zero"):
+        outside.predict()
+    # the energy itself then grows with the temperature's inverse, beyond every λ
+    assert outside.predict(anyway=True).value == float("inf")
+
+
+@pytest.mark.parametrize(
+    ("kind", "fields"),
+    [
+        (RegularCoefficient, {"parameters": 0}),
+        (RegularCoefficient, {"parameters": 2, "null_directions": 3}),
+        (NormalCrossingCoefficient, {"powers": (1, -1)}),
+        (NormalCrossingCoefficient, {"powers": (1, 2), "density_powers": (1,)}),
+        (ReducedRankCoefficient, {"features": 2, "hidden": 2, "outputs": 3, "rank": 3}),
+        (DeepLinearCoefficient, {"widths": (3,)}),
+        (DeepLinearCoefficient, {"widths": (3, 0, 3)}),
+    ],
+    ids=str,
+)
+def test_inputs_without_meaning_are_refused(kind: type[Theory], fields: dict[str, Any]) -> None:
+    with pytest.raises(GnomonError, match=r"."):
+        kind(**fields)

@@ -1,4 +1,4 @@
-"""The public conformance suites: what every estimator and every phenomenon, ours or yours, must pass.
+"""The public conformance suites: what every estimator, phenomenon, theory and form, ours or yours, must pass.
 
 >>> from gnomon.testing import check_estimator
 >>> from gnomon.estimators import estimator
@@ -7,5 +7,14 @@
 
 from gnomon.testing.conformance import ConformanceError, check_estimator, checks
 from gnomon.testing.phenomena import check_phenomenon, phenomenon_checks
+from gnomon.testing.theories import check_theory, theory_checks
 
-__all__ = ["ConformanceError", "check_estimator", "check_phenomenon", "checks", "phenomenon_checks"]
+__all__ = [
+    "ConformanceError",
+    "check_estimator",
+    "check_phenomenon",
+    "check_theory",
+    "checks",
+    "phenomenon_checks",
+    "theory_checks",
+]

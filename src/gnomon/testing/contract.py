@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import doctest
 import json
-import sys
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -12,6 +10,7 @@ from typing import Any
 from gnomon.estimators import Budget, Estimator
 from gnomon.lab.store import Store
 from gnomon.measurement import Measurement, Provenance
+from gnomon.testing.documentation import check_definition, check_example
 from gnomon.testing.instances import instances
 
 _PROVENANCE = Provenance(spec_hash="0", weights_hash="0", data_hash=None, seed=0)
@@ -55,18 +54,9 @@ def check_store_round_trip(kind: type[Estimator]) -> None:
 
 def check_docstring(kind: type[Estimator]) -> None:
     """The class's docstring has a definition in LaTeX, a source, and an example that runs."""
-    text = kind.__doc__ or ""
-    assert ":math:" in text or ".. math::" in text, "the docstring has no definition in LaTeX (:math: or .. math::)"
-    assert "Source" in text, "the docstring names no source"
-    finder = doctest.DocTestFinder(recurse=False)
-    module: Any = sys.modules[kind.__module__]
-    examples = [t for t in finder.find(kind, kind.__name__, module=False, globs=dict(vars(module))) if t.examples]
-    assert examples, "the docstring has no example"
-    runner = doctest.DocTestRunner(verbose=False, optionflags=doctest.ELLIPSIS)
-    lines: list[str] = []
-    for example in examples:
-        runner.run(example, out=lines.append)
-    assert runner.summarize(verbose=False).failed == 0, "its example fails: " + " ".join("".join(lines).split())
+    check_definition(kind)
+    assert "Source" in (kind.__doc__ or ""), "the docstring names no source"
+    check_example(kind)
 
 
 def check_cost(kind: type[Estimator]) -> None:

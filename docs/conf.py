@@ -10,7 +10,16 @@ project = "gnomon"
 author = copyright = "The gnomon developers"
 version = release = installed_version("gnomon")
 
-extensions = ["myst_parser", "sphinx.ext.autodoc", "atlas", "calibration", "docstrings", "maths", "phenomena"]
+extensions = [
+    "myst_parser",
+    "sphinx.ext.autodoc",
+    "atlas",
+    "calibration",
+    "docstrings",
+    "maths",
+    "phenomena",
+    "theories",
+]
 html_math_renderer = "mathml"
 exclude_patterns = ["_build", "examples"]
 

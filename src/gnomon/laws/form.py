@@ -21,7 +21,8 @@ class Form(abc.ABC):
     Everything is computed for many parameter vectors at once: leading axes of ``theta`` broadcast with those of ``x``.
     The fit is made in coordinates θ on all of :math:`\mathbb{R}^p` (a positive parameter by its logarithm); people
     read the parameters by name. Only `value` must be written: the rest has defaults, of which an analytic `jacobian`
-    and `starts` that know the form are worth replacing.
+    and `starts` that know the form are worth replacing. A form that is
+    linear in its parameters is a `gnomon.laws.linear.LinearForm`.
 
     Attributes
     ----------

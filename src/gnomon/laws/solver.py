@@ -195,7 +195,7 @@ class _Descent:
         matrix += ridge[..., None] * np.eye(ridge.shape[-1])
         scale = 1 / np.sqrt(np.diagonal(matrix, axis1=-2, axis2=-1))
         matrix = matrix * scale[..., :, None] * scale[..., None, :]
-        good: NDArray[np.bool_] = np.isfinite(matrix).all((-2, -1)) & np.isfinite(gradient).all(-1)
+        good = np.asarray(np.isfinite(matrix).all((-2, -1)) & np.isfinite(gradient).all(-1))
         matrix[~good] = np.eye(ridge.shape[-1])
         step = -np.linalg.solve(matrix, (gradient * scale)[..., None])[..., 0] * scale
         step = np.where(good[:, None], step, 0.0)

@@ -6,15 +6,18 @@
 """
 
 from gnomon.testing.conformance import ConformanceError, check_estimator, checks
+from gnomon.testing.forms import check_form, form_checks
 from gnomon.testing.phenomena import check_phenomenon, phenomenon_checks
 from gnomon.testing.theories import check_theory, theory_checks
 
 __all__ = [
     "ConformanceError",
     "check_estimator",
+    "check_form",
     "check_phenomenon",
     "check_theory",
     "checks",
+    "form_checks",
     "phenomenon_checks",
     "theory_checks",
 ]

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import cho_factor, cho_solve
-from scipy.optimize import brentq
 
 from gnomon.errors import GnomonError
 from gnomon.randomness import Rng
@@ -52,12 +51,12 @@ class ExcessRisk:
     ----------
     bias : what a fit without noise would have.
     variance : what the noise adds.
-    train_error : mean squared residual of the noisy training labels; ``None`` where none were drawn.
+    train_error : mean squared residual of the noisy training labels.
     """
 
     bias: float
     variance: float
-    train_error: float | None = None
+    train_error: float
 
     @property
     def total(self) -> float:
@@ -77,12 +76,17 @@ def interpolate(data: LinearData, examples: int, rng: Rng) -> ExcessRisk:
     ------
     GnomonError : unless there are fewer examples than dimensions.
 
-    Cost: 2 n² p multiplications; memory n × 2,048 beside two n × n matrices, whatever p.
+    Cost: 2 n² p multiplications; memory n × 2,048 beside two n × n matrices, whatever p. What it tends to as n and p
+    grow is `gnomon.theory.ridge_regression.RidgeRegression`.
 
     Source: Bartlett, Long, Lugosi & Tsigler, PNAS 117 (2020), lemma 7.
     """
     p = len(data.spectrum)
-    _check_overparametrised(p, examples)
+    if not 0 < examples < p:
+        raise GnomonError(
+            f"{examples} examples in {p} dimensions cannot be interpolated in many ways",
+            mend="take fewer examples than dimensions",
+        )
     gram, weighted = np.zeros((2, examples, examples))
     signal, weighted_signal = np.zeros((2, examples))
     for start in range(0, p, _BLOCK):
@@ -102,45 +106,3 @@ def interpolate(data: LinearData, examples: int, rng: Rng) -> ExcessRisk:
     labels = signal + np.sqrt(data.noise) * rng.child("noise").numpy().standard_normal(examples)
     residual = gram @ cho_solve(factor, labels) - labels
     return ExcessRisk(bias=bias, variance=variance, train_error=float(residual @ residual) / examples)
-
-
-def deterministic_equivalent(data: LinearData, examples: int) -> ExcessRisk:
-    r"""The excess risk that `interpolate` tends to when n and p grow in proportion.
-
-    With κ the root of :math:`\sum_i \lambda_i/(\lambda_i+\kappa) = n` and
-    :math:`D = \sum_i \lambda_i^2/(\lambda_i+\kappa)^2`,
-
-    .. math::
-        B = \frac{n}{n-D}\sum_i \frac{\kappa^2\lambda_i\theta_i^2}{(\lambda_i+\kappa)^2}, \qquad
-        V = \sigma^2\,\frac{D}{n-D}.
-
-    Raises
-    ------
-    GnomonError : unless there are fewer examples than dimensions.
-
-    Source: Hastie, Montanari, Rosset & Tibshirani, arXiv:1903.08560, theorem 2; in this form Bach, arXiv:2303.01372.
-    """
-    spectrum = data.spectrum
-    _check_overparametrised(len(spectrum), examples)
-
-    def degrees(log_kappa: float) -> float:
-        return float((spectrum / (spectrum + np.exp(log_kappa))).sum()) - examples
-
-    # tr Σ/κ bounds the sum from above, and at κ = 0 it is p > n
-    top = float(np.log(spectrum.sum() / examples))
-    bottom = float(np.log(spectrum.min() * (len(spectrum) / examples - 1)))
-    kappa = float(np.exp(brentq(degrees, min(bottom, top) - 1, top + 1, xtol=1e-13)))
-    shrunk = spectrum / (spectrum + kappa)
-    effective = float((shrunk**2).sum())
-    left = kappa / (spectrum + kappa)
-    bias = float((spectrum * (left * data.coefficients) ** 2).sum())
-    factor = 1 / (examples - effective)
-    return ExcessRisk(bias=examples * factor * bias, variance=data.noise * effective * factor)
-
-
-def _check_overparametrised(p: int, examples: int) -> None:
-    if not 0 < examples < p:
-        raise GnomonError(
-            f"{examples} examples in {p} dimensions cannot be interpolated in many ways",
-            mend="take fewer examples than dimensions",
-        )

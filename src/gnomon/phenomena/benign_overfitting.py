@@ -13,7 +13,7 @@ from pydantic import Field
 from gnomon.lab.spec import Spec
 from gnomon.lab.sweep import Outcome, Point, Results, experiment
 from gnomon.measurement import Quantity
-from gnomon.organisms.gaussian_interpolation import LinearData, deterministic_equivalent, interpolate
+from gnomon.organisms.gaussian_interpolation import LinearData, interpolate
 from gnomon.phenomena.bands import band_over_seeds
 from gnomon.phenomena.claim import Claim
 from gnomon.phenomena.evidence import mean_over_seeds, median_over_seeds
@@ -21,6 +21,7 @@ from gnomon.phenomena.phenomenon import Finding, Phenomenon, Preset
 from gnomon.phenomena.picture import Curve, Picture, Rule
 from gnomon.phenomena.registry import register
 from gnomon.randomness import Rng
+from gnomon.theory.ridge_regression import RidgeRegression
 
 SOURCE = "Bartlett, Long, Lugosi & Tsigler, PNAS 117 (2020) 30063, arXiv:1906.11300"
 
@@ -204,7 +205,7 @@ def _risk_picture(settings: Settings, ladders: Mapping[Arm, _Ladders]) -> Pictur
             Curve(
                 name=f"{_NAMES[arm]}, theory",
                 x=settings.examples,
-                y=[deterministic_equivalent(_data(settings, arm, n), n).total for n in settings.examples],
+                y=[_theory(settings, arm, n) for n in settings.examples],
                 style="line",
                 dashed=True,
                 group=_NAMES[arm],
@@ -242,8 +243,10 @@ def _parts_picture(settings: Settings, ladders: _Ladders) -> Picture:
     )
 
 
-def _data(settings: Settings, arm: Arm, n: int) -> LinearData:
-    return Interpolation(spectrum=arm, examples=n, noise=settings.noise).data()
+def _theory(settings: Settings, arm: Arm, n: int) -> float:
+    data = Interpolation(spectrum=arm, examples=n, noise=settings.noise).data()
+    at_n = RidgeRegression(eigenvalues=data.spectrum, coefficients=data.coefficients, samples=n, noise=settings.noise)
+    return at_n.value()
 
 
 def _band(

@@ -23,7 +23,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
 
 
 class Table(SphinxDirective):
-    """A row a theory of gnomon's own; its name links to the page that is called as its module."""
+    """A row a theory of gnomon's own; its name links to the page called as its module or its start."""
 
     def run(self) -> list[nodes.Node]:
         """See `SphinxDirective.run`."""
@@ -44,8 +44,9 @@ def lines(pages: set[str]) -> Iterator[str]:
 
 
 def _name(kind: type[Theory], pages: set[str]) -> str:
-    page = kind.__module__.removeprefix(_OWN)
-    return f"[`{kind.name}`]({page}.md)" if page in pages else f"`{kind.name}`"
+    module = kind.__module__.removeprefix(_OWN)
+    page = max((page for page in pages if f"{module}_".startswith(f"{page}_")), key=len, default="")
+    return f"[`{kind.name}`]({page}.md)" if page else f"`{kind.name}`"
 
 
 def _predicted(kind: type[Theory]) -> str:

@@ -109,7 +109,7 @@ class _Coefficient(Theory):
 @register
 @dataclass(frozen=True, kw_only=True, eq=False)
 class RegularCoefficient(_Coefficient):
-    """λ of a regular model, see `regular`.
+    r"""Of a regular model, :math:`\lambda = d/2`: half the number of parameters.
 
     Parameters
     ----------
@@ -119,6 +119,9 @@ class RegularCoefficient(_Coefficient):
     Raises
     ------
     GnomonError : for numbers that are too small, or more null directions than parameters.
+
+    >>> RegularCoefficient(parameters=7).predict().value
+    3.5
     """
 
     name: ClassVar[str] = "regular_learning_coefficient"
@@ -152,7 +155,7 @@ class RegularCoefficient(_Coefficient):
 @register
 @dataclass(frozen=True, kw_only=True, eq=False)
 class NormalCrossingCoefficient(_Coefficient):
-    """λ of a normal crossing at the origin, see `normal_crossing`.
+    r"""Of a normal crossing at the origin, :math:`\lambda = \min_i (h_i + 1)/(2k_i)`, see `normal_crossing`.
 
     Parameters
     ----------
@@ -162,6 +165,9 @@ class NormalCrossingCoefficient(_Coefficient):
     Raises
     ------
     GnomonError : for other numbers, or not as many.
+
+    >>> NormalCrossingCoefficient(powers=(1, 2)).predict().value
+    0.25
     """
 
     name: ClassVar[str] = "normal_crossing_learning_coefficient"
@@ -197,7 +203,7 @@ class NormalCrossingCoefficient(_Coefficient):
 @register
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ReducedRankCoefficient(_Coefficient):
-    """λ of reduced-rank regression at all zeros of the loss together, see `reduced_rank`.
+    r"""Of reduced-rank regression :math:`\|BA - B_0A_0\|^2`, all zeros together, see `reduced_rank`.
 
     Parameters
     ----------
@@ -207,6 +213,9 @@ class ReducedRankCoefficient(_Coefficient):
     Raises
     ------
     GnomonError : for other numbers.
+
+    >>> ReducedRankCoefficient(features=3, hidden=2, outputs=3).predict().value
+    2.5
     """
 
     name: ClassVar[str] = "reduced_rank_learning_coefficient"
@@ -239,7 +248,7 @@ class ReducedRankCoefficient(_Coefficient):
 @register
 @dataclass(frozen=True, kw_only=True, eq=False)
 class DeepLinearCoefficient(_Coefficient):
-    """λ of a deep linear network at all zeros of the loss together, see `deep_linear`.
+    r"""Of a deep linear network :math:`\|A_L \cdots A_1 - W_0\|^2`, all zeros together, see `deep_linear`.
 
     Parameters
     ----------
@@ -249,6 +258,9 @@ class DeepLinearCoefficient(_Coefficient):
     Raises
     ------
     GnomonError : for other numbers.
+
+    >>> DeepLinearCoefficient(widths=(2, 4, 3, 1)).predict().value
+    1.0
     """
 
     name: ClassVar[str] = "deep_linear_learning_coefficient"

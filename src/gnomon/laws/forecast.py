@@ -1,0 +1,190 @@
+"""What a fit, or a comparison of several, says of a measurement that was not made."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+
+from gnomon.errors import GnomonError
+from gnomon.laws import discrepancy
+from gnomon.laws.comparison import Comparison
+from gnomon.laws.distribution import Mixture
+from gnomon.laws.fit import Fit
+from gnomon.laws.form import Array
+from gnomon.laws.table import Table
+
+DECADES = 1.0
+"""How far beyond its table a law is still said to hold."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Forecast:
+    """A predictive distribution, and where its law claims to hold.
+
+    Parameters
+    ----------
+    distribution : holds the parameters' uncertainty, that of the form where several were compared, and the scatter of
+        one more measurement.
+    at : the inputs, by name.
+    variances : of g(y), the number or its logarithm as the noise has it, by where it comes from: ``residual``,
+        ``parameter``, ``form``; they add up.
+    domain : where the law claims to hold, in words: the ranges of its table and `DECADES` beyond.
+    outside : why ``at`` is outside; empty inside.
+    beyond : by input, decades outside the range of the table (for inputs that are not all positive, widths of the
+        range); only those that are outside it.
+    """
+
+    distribution: Mixture
+    at: Mapping[str, float]
+    variances: Mapping[str, float]
+    domain: str
+    outside: tuple[str, ...]
+    beyond: Mapping[str, float]
+
+
+def forecast(source: Fit | Comparison, at: Mapping[str, float]) -> Forecast:
+    """The forecast of ``source`` for the inputs ``at``.
+
+    Raises GnomonError when an input is missing, unknown or not finite, the form has no meaning there, or the fit has no
+    draws of its parameters.
+    """
+    table = _table(source)
+    x = point(table, at)
+    parts, weights = _parts(source, x)
+    each = [part[0] for part in parts]
+    beyond = {name: far for name, far in _beyond(table, x[0]).items() if far > 0}
+    unit = {name: _unit(column) for name, column in zip(table.columns, table.x.T, strict=True)}
+    return Forecast(
+        distribution=Mixture.pooled(each, weights).compressed(),
+        at={name: float(value) for name, value in zip(table.columns, x[0], strict=True)},
+        variances=_variances(each, np.array(weights)),
+        domain=domain(source),
+        outside=tuple(
+            f"{name} = {at[name]:g} is {far:.2g} {unit[name]} beyond the table"
+            for name, far in beyond.items()
+            if far > DECADES
+        ),
+        beyond=beyond,
+    )
+
+
+def forecasts(source: Fit | Comparison, x: Array) -> tuple[Mixture, ...]:
+    """The predictive distributions at each row of ``x``, shape ``(m, columns)``; the draws are evaluated at once."""
+    parts, weights = _parts(source, x)
+    return tuple(Mixture.pooled(each, weights).compressed() for each in zip(*parts, strict=True))
+
+
+def domain(source: Fit | Comparison) -> str:
+    """Where the law claims to hold, in words."""
+    table = _table(source)
+    names = [source.form.name] if isinstance(source, Fit) else [one.form.name for one in source.fits]
+    ranges = ", ".join(
+        f"{name} from {column.min():g} to {column.max():g} and {DECADES:g} {_unit(column)} beyond"
+        for name, column in zip(table.columns, table.x.T, strict=True)
+    )
+    return f"{' or '.join(names)} fitted to {len(table)} rows: {ranges}"
+
+
+def point(table: Table, at: Mapping[str, float]) -> Array:
+    """The inputs ``at`` as one row, shape ``(1, columns)``. Raises GnomonError when one is missing or unknown."""
+    for name in at:
+        if name not in table.columns:
+            raise GnomonError(f"no input {name!r}", mend=f"give {', '.join(table.columns)}")
+    for name in table.columns:
+        if name not in at:
+            raise GnomonError(f"input {name!r} is missing", mend=f"give {', '.join(table.columns)}")
+        if not np.isfinite(at[name]):
+            raise GnomonError(f"input {name!r} is {at[name]}", mend="give a finite number")
+    return np.array([[float(at[name]) for name in table.columns]])
+
+
+def _table(source: Fit | Comparison) -> Table:
+    return source.table if isinstance(source, Fit) else source.fits[0].table
+
+
+def _parts(source: Fit | Comparison, x: Array) -> tuple[list[list[Mixture]], list[float]]:
+    """For each fit its mixtures at the rows of ``x``, and its weight."""
+    if isinstance(source, Fit):
+        return [_of_fit(source, x)], [1.0]
+    return [_of_fit(one, x) for one in source.fits], [source.weights[one.form.name] for one in source.fits]
+
+
+def _of_fit(one: Fit, x: Array) -> list[Mixture]:
+    r"""A component for each draw of the bootstrap.
+
+    With m units (rows, or groups) and p parameters, draws lie :math:`\sqrt{m/(m-p)}` too close to the optimum, and the
+    spread itself is known to :math:`m - p` degrees of freedom only: the draws are expanded by that factor, and
+    their spreads are :math:`s\sqrt{(m-p)/\chi^2_{m-p}}` at even quantiles, which makes the residuals' part that of
+    Student's t.
+
+    Source: Hesterberg, The American Statistician 69 (2015) 371, 4.2; Gelman et al., Bayesian Data Analysis (2013), 3.2.
+    """
+    if not len(one.draws):
+        raise GnomonError(f"the fit of {one.form.name!r} has no draws", mend="fit with draws of the bootstrap")
+    one.form.check(x)
+    log = one.noise.scale == "log"
+    with np.errstate(all="ignore"):
+        middle = one.form.value(x, one.theta)
+        drawn = one.form.value(x, one.draws)
+        if log:
+            middle, drawn = np.log(middle), np.log(drawn)
+    units = len(one.table) if one.table.groups is None else len(np.unique(one.table.groups))
+    freedom = max(units - len(one.theta), 1)
+    drawn = middle + np.sqrt(units / freedom) * (drawn - middle)
+    order = _scattered(len(one.draws))
+    spreads = one.noise.spread * np.sqrt(freedom / stats.chi2.ppf(order, freedom))
+    off = discrepancy.variance(one, x, drawn) / (2 if one.noise.kind == "laplace" else 1)
+    found = []
+    for row, locations in enumerate(drawn.T):
+        good = np.isfinite(locations)
+        if good.mean() < 0.5:
+            where = ", ".join(f"{name} = {v:g}" for name, v in zip(one.table.columns, x[row], strict=True))
+            raise GnomonError(f"form {one.form.name!r} has no value at {where}", mend="ask nearer to the table")
+        found.append(
+            Mixture(
+                locations=locations[good],
+                spreads=np.maximum(np.sqrt(spreads[good] ** 2 + off[row]), 1e-300),
+                weights=np.ones(int(good.sum())),
+                kind=one.noise.kind,
+                scale=one.noise.scale,
+            )
+        )
+    return found
+
+
+def _scattered(count: int) -> Array:
+    """Even levels in (0, 1) in an order unrelated to that of the draws: multiples of the golden ratio."""
+    golden = (np.sqrt(5) - 1) / 2
+    return np.asarray((np.arange(count) * golden % 1).argsort().argsort() + 0.5) / count
+
+
+def _variances(each: list[Mixture], weights: Array) -> dict[str, float]:
+    weights = weights / weights.sum()
+    factor = 2.0 if each[0].kind == "laplace" else 1.0
+    means = np.array([part.weights @ part.locations for part in each])
+    around = np.array([part.weights @ (part.locations - m) ** 2 for part, m in zip(each, means, strict=True)])
+    residual = np.array([part.weights @ part.spreads**2 for part in each]) * factor
+    return {
+        "residual": float(weights @ residual),
+        "parameter": float(weights @ around),
+        "form": float(weights @ (means - weights @ means) ** 2),
+    }
+
+
+def _beyond(table: Table, x: Array) -> dict[str, float]:
+    found = {}
+    for name, column, value in zip(table.columns, table.x.T, x, strict=True):
+        low, high = column.min(), column.max()
+        if low > 0 and value > 0:
+            far = max(np.log10(low / value), np.log10(value / high))
+        else:
+            far = max(low - value, value - high) / max(high - low, 1e-300)
+        found[name] = float(far)
+    return found
+
+
+def _unit(column: Array) -> str:
+    return "decades" if column.min() > 0 else "widths of that range"

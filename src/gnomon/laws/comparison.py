@@ -13,7 +13,7 @@ from gnomon.laws import noise as noises
 from gnomon.laws.distribution import Mixture
 from gnomon.laws.fit import Fit, Noise
 from gnomon.laws.fitting import STARTS, fit, fit_many
-from gnomon.laws.form import Array, Form
+from gnomon.laws.form import Form
 from gnomon.laws.held_out import Held, predictions
 from gnomon.laws.stacking import stack
 from gnomon.laws.table import Table
@@ -79,7 +79,7 @@ def compare(
     if len({form.name for form in forms}) < max(len(forms), 1):
         raise GnomonError("a comparison needs forms, each once", mend="name different forms")
     rng = rng or Rng(0)
-    family = _family(table, forms, noise, rng)
+    family = _family(table, forms, noise)
     fits = [fit(table, form, noise=family, draws=draws, level=level, rng=rng) for form in forms]
     return weigh(table, fits, rng=rng)
 
@@ -117,7 +117,7 @@ def far_end(table: Table) -> NDArray[np.bool_]:
     return np.asarray(out >= np.sort(out)[len(table) - max(1, round(FAR * len(table)))])
 
 
-def _family(table: Table, forms: Sequence[Form], noise: str | Noise, rng: Rng) -> Noise:
+def _family(table: Table, forms: Sequence[Form], noise: str | Noise) -> Noise:
     """The family of noise under which some form has the smallest BIC."""
     families = noises.candidates(noise, table.y)
     if len(families) == 1:

@@ -81,7 +81,7 @@ def predictions(one: Fit, sets: NDArray[np.bool_], *, rng: Rng) -> Held:
 
 
 def _leverage(slopes: Array, fitted: Array) -> Array:
-    """The leverage of every row, shape ``(sets, n)``; directions that the rows fitted do not determine count as known."""
+    """Of every row, shape ``(sets, n)``; directions that the rows fitted do not determine count as known."""
     slopes = np.where(np.isfinite(slopes), slopes, 0.0)
     size = np.sqrt((slopes**2 * fitted[..., None]).sum(axis=1, keepdims=True))
     unit = slopes / np.where(size > 0, size, 1.0)

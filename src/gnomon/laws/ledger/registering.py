@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
+
+import numpy as np
 
 from gnomon.errors import GnomonError
 from gnomon.laws.ledger.book import Book
@@ -57,13 +59,12 @@ def register(ledger: Ledger, predictions: Sequence[Prediction], *, challenge: st
 
 def _check(prediction: Prediction) -> None:
     Unit.parse(prediction.target.unit)
-    stated: Mapping[str, float] = dict(zip(("low", "high"), prediction.distribution.interval(HIT), strict=True))
-    for end, value in stated.items():
-        if not math.isfinite(value):
-            raise GnomonError(
-                f"prediction {prediction.name!r}: the {end} end of its interval is not finite",
-                mend="state a distribution that the data bound",
-            )
+    with np.errstate(over="ignore"):
+        ends = prediction.distribution.interval(HIT)
+    if not all(map(math.isfinite, ends)):
+        raise GnomonError(
+            f"prediction {prediction.name!r} has no finite interval", mend="state a distribution that the data bound"
+        )
 
 
 def _frozen(prediction: Prediction) -> Prediction:

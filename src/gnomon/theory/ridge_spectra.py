@@ -9,12 +9,14 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.interpolate import CubicSpline
 
 from gnomon.errors import GnomonError
 
 Array = NDArray[np.float64]
 
 _RESOLVED = 1e-13
+_FAINTEST, _FAINT, _LEVELS = 1e-10, 1e-4, 128
 
 
 class Reading(NamedTuple):
@@ -129,70 +131,96 @@ class SampleSpectrum(Spectrum):
     r"""A spectrum as a pool of M examples shows it, freed of what is special to the pool.
 
     The eigenvalues of a pool's Gram matrix are not those of the kernel, and along its eigenvectors a target looks
-    learnable that is only memorised. The sums that risk depends on are read from it all the same: with
-    :math:`R = (K+\delta)^{-1}` and :math:`\kappa(\delta) = 1/\mathrm{tr} R`,
+    learnable that is only memorised. The sums that risk depends on can be read from it all the same, with every example
+    predicted from the others. With :math:`R = (K+\delta)^{-1}`, the residual of example a left out is
+    :math:`(Ry)_a/R_{aa}`, its variance left out (as of a Gaussian process) :math:`1/R_{aa}`, and
 
     .. math::
-        \sum_i \frac{\lambda_i}{\lambda_i+\kappa} \simeq \mathrm{tr}\,KR, \qquad
-        \sum_i \frac{\kappa v_i^2}{\lambda_i+\kappa} + \sigma^2 \simeq \kappa\, y^\top R\, y,
+        \kappa(\delta) = \frac{1}{M^2}\sum_a\frac{1}{R_{aa}}, \qquad
+        \sum_i\frac{\lambda_i}{\lambda_i+\kappa} = M - \frac{\delta}{\kappa}, \qquad
+        \sum_i\frac{\kappa v_i^2}{\lambda_i+\kappa} + \sigma^2 = \frac1M\sum_a y_a\frac{(Ry)_a}{R_{aa}}.
 
-    up to relative errors of order 1/M: the deterministic equivalents of the pool's own regression, turned round. The
-    other two sums are derivatives in κ. No level below :math:`\kappa(0)` can be read.
+    The other two sums are derivatives in κ. Where all :math:`R_{aa}` are alike, these are the traces of the
+    deterministic equivalents; where they are not, as for digits, traces depend on the pool's size and these do not.
 
     Parameters
     ----------
-    eigenvalues : shape ``(M,)``, of :math:`K_{ab} = k(x_a, x_b)`, not divided by M; not negative.
-    power : shape ``(M,)``, squares of the pool's targets along the eigenvectors, summed over outputs.
-    noise : σ² of the pool's targets.
+    table : shape ``(6, L)``: log δ, which increases, log κ and the other four sums of `Reading`; between them, splines.
+    size : M.
 
     Raises
     ------
-    GnomonError : when shapes differ, or on a sign that has no meaning.
+    GnomonError : when the table has another shape.
 
-    Source: Bach, arXiv:2303.01372, proposition 1; Wei, Hu & Steinhardt, arXiv:2203.06176; Jacot et al.,
-    arXiv:2006.09796.
+    Source: Jacot et al., arXiv:2006.09796; Wei, Hu & Steinhardt, arXiv:2203.06176 (both by traces); left out one by one
+    in closed form: Allen, Technometrics 16 (1974) 125.
     """
 
-    eigenvalues: Array
-    power: Array
-    noise: float = 0.0
+    table: Array
+    size: int
 
     def __post_init__(self) -> None:
-        if self.eigenvalues.shape != self.power.shape or self.eigenvalues.ndim != 1:
-            raise GnomonError(f"{self.eigenvalues.shape} eigenvalues do not fit {self.power.shape} powers")
-        if not ((self.eigenvalues >= 0).all() and (self.power >= 0).all() and self.noise >= 0):
-            raise GnomonError("an eigenvalue, a power or the noise is negative or not a number")
-        if not self.eigenvalues.max(initial=0.0) > 0:
-            raise GnomonError("all eigenvalues of the pool are zero")
+        if self.table.ndim != 2 or len(self.table) != 1 + len(Reading._fields) or self.table.shape[1] < 4:
+            raise GnomonError(f"{self.table.shape} is no table of readings", mend="make it by SampleSpectrum.of")
 
     @classmethod
     def of(cls, gram: Array, targets: Array, *, noise: float = 0.0) -> SampleSpectrum:
-        """From the Gram matrix of a pool, ``(M, M)``, and its targets, ``(M,)`` or ``(M, outputs)``.
+        """From the Gram matrix of a pool, ``(M, M)``, and its targets, ``(M,)`` or ``(M, outputs)``, of noise σ².
 
-        Cost: one eigendecomposition.
+        Raises GnomonError when shapes differ, the matrix is zero or the noise is negative.
+
+        Cost: one eigendecomposition, and 128 products of an M × M matrix with twice the outputs.
         """
+        if gram.shape != (len(targets), len(targets)) or not noise >= 0:
+            raise GnomonError(
+                f"a Gram matrix {gram.shape} does not fit {len(targets)} targets, or the noise is negative"
+            )
         eigenvalues, vectors = np.linalg.eigh(gram)
-        along = vectors.T @ targets.reshape(len(targets), -1)
-        return cls(np.maximum(eigenvalues, 0.0), (along**2).sum(axis=1), noise)
+        if not eigenvalues[-1] > 0:
+            raise GnomonError("no eigenvalue of the pool is positive")
+        eigenvalues, squares = np.maximum(eigenvalues, 0.0), vectors**2
+        y = targets.reshape(len(targets), -1)
+        along = vectors.T @ y
+        levels = np.linspace(np.log(_FAINTEST * eigenvalues[-1]), np.log(eigenvalues.sum() / _FAINT), _LEVELS)
+        rows = []
+        for delta in np.exp(levels):
+            resolvent = 1 / (eigenvalues + delta)
+            own, own_twice = squares @ resolvent, squares @ resolvent**2  # diagonals of R and R²
+            fitted, fitted_twice = np.hsplit(
+                vectors @ np.hstack([resolvent[:, None] * along, resolvent[:, None] ** 2 * along]), 2
+            )
+            kappa, kappa_slope = (1 / own).mean() / len(y), (own_twice / own**2).mean() / len(y)
+            projected, projected_twice = (y * fitted).sum(axis=1), (y * fitted_twice).sum(axis=1)
+            left = (projected / own).mean()
+            left_slope = (projected * own_twice / own**2 - projected_twice / own).mean()
+            rows.append(
+                (
+                    np.log(kappa),
+                    len(y) - delta / kappa,
+                    len(y) - 1 / kappa_slope,
+                    left,
+                    kappa * left_slope / kappa_slope,
+                )
+            )
+        table = np.vstack([levels, np.transpose(rows)])
+        table[4] -= noise
+        return cls(table, len(y))
 
     def read(self, log_level: Array) -> Reading:
-        """See `Spectrum.read`; the level is δ. Cost: M operations a level."""
-        resolvent = 1 / (self.eigenvalues + np.exp(log_level)[:, None])
-        kappa = 1 / resolvent.sum(axis=1)
-        kappa_slope = kappa**2 * (resolvent**2).sum(axis=1)  # dκ/dδ
-        degrees = resolvent @ self.eigenvalues
-        squared = degrees - kappa / kappa_slope * (resolvent**2 @ self.eigenvalues)
-        left = kappa * (resolvent @ self.power)
-        slope = left - kappa**2 / kappa_slope * (resolvent**2 @ self.power)
-        return Reading(kappa, degrees, squared, left - self.noise, slope)
+        """See `Spectrum.read`; the level is δ."""
+        log_kappa, degrees, squared, left, slope = self._between(log_level).T
+        return Reading(np.exp(log_kappa), degrees, squared, left, slope)
 
     def bracket(self, degrees: Array, penalty: Array) -> tuple[Array, Array]:
-        """See `Spectrum.bracket`."""
-        low = np.full_like(degrees, np.log(_RESOLVED * self.eigenvalues.max()))
-        # κ ≥ δ/M, and M κ times the degrees is at most the trace of the Gram matrix
-        return low, np.log(2 * self.eigenvalues.sum() / degrees + 4 * penalty * len(self.eigenvalues) / degrees) + 1
+        """See `Spectrum.bracket`: the ends of the table, beyond which nothing is learned, or more than can be read."""
+        del penalty
+        return np.full_like(degrees, self.table[0, 0]), np.full_like(degrees, self.table[0, -1])
 
-    @cached_property
+    @property
     def total(self) -> float:
         """See `Spectrum.total`."""
-        return max(float(self.power.sum()) / len(self.power) - self.noise, 0.0)
+        return float(self.table[4, -1])
+
+    @cached_property
+    def _between(self) -> CubicSpline:
+        return CubicSpline(self.table[0], self.table[1:].T)

@@ -9,6 +9,9 @@ from typing import Annotated
 import typer
 
 from gnomon.cli import calibrate, doctor, examine, measure, organism, quantities
+from gnomon.cli import fit as fit_command
+from gnomon.cli import plan as plan_command
+from gnomon.cli import predict as predict_command
 from gnomon.cli import run as run_command
 from gnomon.cli import sweep as sweep_command
 from gnomon.errors import GnomonError
@@ -44,6 +47,9 @@ app.command("calibrate")(calibrate.calibrate)
 app.command("examine")(examine.examine)
 app.command("run")(run_command.run)
 app.command("sweep")(sweep_command.sweep)
+app.command("fit")(fit_command.fit)
+app.command("predict")(predict_command.predict)
+app.command("plan")(plan_command.plan)
 app.command("doctor")(doctor.doctor)
 app.add_typer(organism.app, name="organism")
 

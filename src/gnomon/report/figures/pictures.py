@@ -23,6 +23,7 @@ from gnomon.report.figures.figure import (
 
 _SQUARE = 330
 _DASHES = ([1, 0], [5, 4])
+_MANY_DIGITS = 1e5  # from which numbers on an axis are written with k, M, G
 _LABELLED = 24  # rows or columns of a matrix up to which each is named
 
 
@@ -37,7 +38,7 @@ def _curves(picture: Picture, phenomenon: str) -> Figure:
     legend = alt.Legend(title=None, labelLimit=HALF_WIDTH) if len(groups) > 1 else None
     colours = [SERIES[i % len(SERIES)] for i in range(len(groups))]
     base = chart_of_rows().encode(
-        x=alt.X("x:Q", scale=_scale_x(picture), axis=_axis(picture.log_x, title=picture.x)),
+        x=alt.X("x:Q", scale=_scale_x(picture), axis=_axis_x(picture)),
         color=alt.Color("series:N", scale=alt.Scale(domain=groups, range=colours), legend=legend),
         detail="curve:N",
     )
@@ -101,7 +102,16 @@ def _drawable(value: float | None, logarithmic: bool) -> float | None:
 
 
 def _scale_x(picture: Picture) -> alt.Scale:
-    return alt.Scale(type="log" if picture.log_x else "linear", zero=False, nice=False, padding=6)
+    if picture.log_x:
+        return alt.Scale(type="log", nice=False, padding=6)
+    return alt.Scale(type="linear", zero=False, nice=False, padding=6)
+
+
+def _axis_x(picture: Picture) -> alt.Axis:
+    largest = max((abs(x) for curve in picture.curves for x in curve.x), default=0.0)
+    if picture.log_x and largest >= _MANY_DIGITS:
+        return alt.Axis(title=picture.x, tickCount=5, format="~s")
+    return _axis(picture.log_x, title=picture.x)
 
 
 def _scale(logarithmic: bool, values: Iterable[float | None]) -> alt.Scale:

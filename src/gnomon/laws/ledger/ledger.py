@@ -47,6 +47,24 @@ def ledger_path(given: str | Path | None, store: Store) -> Path:
     return Path(store.place) / FILE
 
 
+@contextlib.contextmanager
+def reading(path: Path) -> Iterator[bytes]:
+    """The content of the ledger at ``path``, empty where there is none; nobody writes it until the end of the block."""
+    with contextlib.ExitStack() as held:
+        with _telling(path):
+            try:
+                file = held.enter_context(path.open("rb", buffering=0))
+            except FileNotFoundError:
+                file = None
+        if file is None:
+            yield b""
+            return
+        held.enter_context(locked(file, str(path)))
+        with _telling(path):
+            content = file.readall()
+        yield content
+
+
 class Ledger:
     """An append-only, hash-chained file, whose witness is a store.
 
@@ -65,13 +83,13 @@ class Ledger:
 
     def verify(self, *, head: str | None = None) -> Verdict:
         """Whether it is as it was written, see `gnomon.laws.ledger.verifying.verify`."""
-        content, witnessed = self._read()
-        return verify(content, witnessed, head=head)
+        with reading(self.path) as content:
+            return verify(content, self.store.witnessed(), head=head)
 
     def entries(self) -> tuple[Entry, ...]:
         """All entries. Raises GnomonError when the ledger is not as it was written; a torn last line is passed over."""
-        content, witnessed = self._read()
-        return self._checked(_split(content)[0], witnessed)
+        with reading(self.path) as content:
+            return self._checked(_split(content)[0])
 
     def append(self, decide: Callable[[tuple[Entry, ...]], Bodies]) -> Appended:
         """Append what ``decide`` makes of the entries so far, all of it or nothing, while no other process may write.
@@ -90,7 +108,7 @@ class Ledger:
                 file.seek(0)
                 content = file.readall()
             whole, torn = _split(content)
-            before = self._checked(whole, self.store.witnessed())
+            before = self._checked(whole)
             after = _chained(before, decide(before))
             noted = [Witnessed(number=e.number, hash=e.hash, time=e.time, kept=False) for e in after]
             self.store.witness(noted)
@@ -100,18 +118,8 @@ class Ledger:
             self.store.witness([replace(one, kept=True) for one in noted])
         return Appended(entries=after, mended=mended)
 
-    def _read(self) -> tuple[bytes, list[Witnessed]]:
-        """The file and its witness, as no writer has just changed one of them."""
-        with contextlib.ExitStack() as held, _telling(self.path):
-            try:
-                file = held.enter_context(self.path.open("rb", buffering=0))
-            except FileNotFoundError:
-                return b"", self.store.witnessed()
-            held.enter_context(locked(file, str(self.path)))
-            return file.readall(), self.store.witnessed()
-
-    def _checked(self, content: bytes, witnessed: Sequence[Witnessed]) -> tuple[Entry, ...]:
-        found = verify(content, witnessed)
+    def _checked(self, content: bytes) -> tuple[Entry, ...]:
+        found = verify(content, self.store.witnessed())
         if found.fault is not None:
             raise GnomonError(
                 f"ledger {self.path}, line {found.fault.line}: {found.fault.reason}",

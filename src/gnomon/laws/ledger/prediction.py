@@ -8,6 +8,7 @@ from typing import Any, Self
 
 from gnomon.errors import GnomonError
 from gnomon.lab.sweep import Point
+from gnomon.laws.comparison import Comparison
 from gnomon.laws.distribution import Mixture
 from gnomon.laws.fit import Fit
 from gnomon.measurement import Quantity, hash_json
@@ -143,3 +144,12 @@ def by_law(fit: Fit) -> dict[str, Any]:
     }
     drawn = {"theta": fit.theta.tolist(), "draws": fit.draws.tolist()}
     return {"kind": "law", "name": fit.form.name, "hash": hash_json({**told, **drawn}), **told}
+
+
+def by_laws(comparison: Comparison) -> dict[str, Any]:
+    """What a prediction of several fits rests on: the best of them, as `by_law`, and the weights of all."""
+    every = {fit.form.name: by_law(fit) for fit in comparison.fits}
+    weights = dict(comparison.weights)
+    digest = hash_json({"weights": weights, "laws": {name: law["hash"] for name, law in every.items()}})
+    laws = {name: law["parameters"] for name, law in every.items()}
+    return {**every[comparison.best], "hash": digest, "weights": weights, "laws": laws}

@@ -9,7 +9,8 @@ from gnomon.measurement import Measurement
 from gnomon.predictions.along import Outcomes
 from gnomon.predictions.by_law import ByLaw
 from gnomon.predictions.registry import register
-from gnomon.predictions.sharpness_runs import SHARPNESS, STATISTIC, run, settled
+from gnomon.predictions.sharpness_runs import STATISTIC, run, settled
+from gnomon.theory.edge_of_stability import SETTLED_SHARPNESS
 
 
 @register
@@ -30,7 +31,7 @@ class SharpnessAtLearningRate(ByLaw[float]):
     )
     source = "Cohen et al., arXiv:2103.00065"
     columns = ("learning_rate",)
-    quantity = SHARPNESS
+    quantity = SETTLED_SHARPNESS
     statistic = STATISTIC
     seen = (1.1, 1.25, 1.4, 2.1, 2.45, 2.8)
     unseen: ClassVar = {"between": 1.75, "at_twice_the_most": 5.6}

@@ -7,20 +7,12 @@ import math
 import numpy as np
 
 from gnomon.lab.sweep import Outcome, Point
-from gnomon.measurement import Measurement, Quantity
+from gnomon.measurement import Measurement
 from gnomon.phenomena.evidence import median_over_seeds, of_each
 from gnomon.phenomena.sharpness_experiment import Descent
 from gnomon.predictions.along import Outcomes
+from gnomon.theory.edge_of_stability import SETTLED_SHARPNESS
 
-SHARPNESS = Quantity(
-    name="settled_sharpness",
-    symbol=r"\lambda_\mathrm{max}",
-    definition=r"\operatorname*{median}_{t > 3T/4} \lambda_{\max}(\nabla^2 L(\theta_t))",
-    convention="Over the last quarter of the readings of a run, and over seeds. Where the loss rises at no step of "
-    "that quarter, the run is not at the edge yet and counts as +∞.",
-    source="Cohen, Kaur, Li, Kolter & Talwalkar, arXiv:2103.00065",
-    lowest=0.0,
-)
 STATISTIC = "median over seeds of the median sharpness in the last quarter of training"
 
 
@@ -30,8 +22,11 @@ def run(learning_rate: float, seed: int) -> Point:
 
 
 def settled(outcomes: Outcomes) -> Measurement:
-    """The measurement; a run that diverged has no sharpness, and counts as lost."""
-    return median_over_seeds(SHARPNESS, of_each(outcomes, _plateau))
+    """The measurement. A run that diverged has no sharpness, and counts as lost.
+
+    Where the loss rises at no step of the last quarter, the run is not at the edge yet and counts as +∞.
+    """
+    return median_over_seeds(SETTLED_SHARPNESS, of_each(outcomes, _plateau))
 
 
 def _plateau(outcome: Outcome) -> float | None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from gnomon.estimators.weights.marchenko_pastur import marchenko_pastur_cdf, marchenko_pastur_quantile
+from gnomon.theory.marchenko_pastur import marchenko_pastur_cdf, marchenko_pastur_quantile
 from gnomon.estimators.weights.spectrum import Spectrum
 from gnomon.estimators.weights.tracy_widom import largest_noise_eigenvalue
 
@@ -74,7 +74,7 @@ def fit_noise_bulk(spectrum: Spectrum, *, false_alarm: float, hidden: float) -> 
     if median <= spectrum.noise**2:
         return None
     long = max(spectrum.rows, spectrum.columns)
-    guess = median / (long * marchenko_pastur_quantile(0.5, n / long))
+    guess = median / (long * float(marchenko_pastur_quantile(np.array([0.5]), n / long)[0]))
     most = int((eigenvalues > guess * _edge(spectrum, 0, 1 - false_alarm)).sum())
     if 2 * most >= n:
         return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from gnomon.laws.ledger.book import Book, Record
@@ -17,11 +18,13 @@ NOTE = (
 def summary(book: Book, *, path: str, head: str) -> dict[str, Any]:
     """What `gnomon ledger list --json` prints."""
     records = list(book.records.values())
-    states = [record.state for record in records]
     return {
         "ledger": path,
         "head": head,
-        "counts": {state: states.count(state) for state in ("miss", "hit", "not measurable", "unscored")},
+        "counts": {
+            "inside": _counts(r for r in records if not r.outside),
+            "outside": _counts(r for r in records if r.outside),
+        },
         "predictions": [described(record) for record in book.listed()],
         "totals": {
             "inside": totals(r for r in records if not r.outside).to_json(),
@@ -65,3 +68,8 @@ def described(record: Record) -> dict[str, Any]:
         kept = ("value", "status", "reason", "symbol", "estimator", "uncertainty")
         found["measured"] = {key: written[key] for key in kept}
     return found
+
+
+def _counts(records: Iterable[Record]) -> dict[str, int]:
+    states = [record.state for record in records]
+    return {state: states.count(state) for state in ("miss", "hit", "not measurable", "unscored")}

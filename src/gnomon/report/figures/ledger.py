@@ -110,7 +110,9 @@ def _every(scored: Predictions) -> Figure:
     colour = alt.Color(
         "series:N", scale=alt.Scale(domain=["miss", "hit"], range=[SERIES[1], SERIES[0]]), legend=alt.Legend(title=None)
     )
-    shape = alt.Shape("series:N", scale=alt.Scale(domain=["miss", "hit"], range=["diamond", "circle"]), legend=None)
+    shape = alt.Shape(
+        "series:N", scale=alt.Scale(domain=["miss", "hit"], range=["diamond", "circle"]), legend=alt.Legend(title=None)
+    )
     x = alt.X("z:Q", scale=alt.Scale(domain=[-_FAR, _FAR]), axis=alt.Axis(title="z of the measured number"))
     band = alt.Chart(alt.InlineData(values=[{"low": -_Z, "high": _Z}]))
     layers = [
@@ -168,7 +170,9 @@ def _skill(scored: Predictions) -> Figure:
     colour = alt.Color(
         "series:N", scale=alt.Scale(domain=names, range=list(SERIES[: len(names)])), legend=alt.Legend(title=None)
     )
-    shape = alt.Shape("series:N", scale=alt.Scale(domain=names, range=list(SHAPES[: len(names)])), legend=None)
+    shape = alt.Shape(
+        "series:N", scale=alt.Scale(domain=names, range=list(SHAPES[: len(names)])), legend=alt.Legend(title=None)
+    )
     even = alt.Chart(alt.InlineData(values=[{"ratio": 1}])).mark_rule(color=MUTED, strokeDash=[2, 3])
     layers = [
         even.encode(x="ratio:Q"),

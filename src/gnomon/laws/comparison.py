@@ -36,7 +36,8 @@ class Comparison:
         others. A law is asked to extrapolate, so that is what it is scored on. The far end is where the product of
         the inputs is largest (of chinchilla: compute), or their sum where one is not positive.
     log_scores : sum over rows of the log density of each row under a fit without its fold, nats, by form.
-    weights : of the forms in a forecast, by stacking those densities (see `gnomon.laws.stacking.stack`).
+    weights : of the forms in a forecast, by stacking those densities; where these do not tell forms apart, by the BIC
+        (see `gnomon.laws.stacking.stack`).
     best : the form of the smallest BIC; it is consistent among nested forms, which held-out scores are not.
     rivals : the other forms that the held-out log scores do not tell from the best: less than two standard errors
         below it, paired over rows. Which of them holds beyond the table is open.
@@ -89,7 +90,9 @@ def weigh(table: Table, fits: Sequence[Fit], *, rng: Rng) -> Comparison:
     inside = [_held(one, folds_of(table, rng.child("folds")), rng) for one in fits]
     log_scores = np.stack([held.log_density(table.y) for held in inside], axis=-1)
     names = [one.form.name for one in fits]
-    best = int(np.argmin([one.bic for one in fits]))
+    bic = np.array([one.bic for one in fits])
+    best = int(bic.argmin())
+    prior = np.exp(-(bic - bic[best]) / 2)
     gap = log_scores[:, [best]] - log_scores
     standard_error = np.sqrt(len(table)) * gap.std(axis=0, ddof=1) if len(table) > 1 else np.zeros(len(fits))
     open_still = gap.sum(axis=0) <= 2 * standard_error
@@ -97,7 +100,7 @@ def weigh(table: Table, fits: Sequence[Fit], *, rng: Rng) -> Comparison:
     return Comparison(
         fits=tuple(replace(one, heldout=_far_score(one, far, rng)) for one in fits),
         log_scores=dict(zip(names, log_scores.sum(axis=0).tolist(), strict=True)),
-        weights=dict(zip(names, stack(log_scores).tolist(), strict=True)),
+        weights=dict(zip(names, stack(log_scores, prior / prior.sum()).tolist(), strict=True)),
         best=names[best],
         rivals=tuple(name for k, name in enumerate(names) if k != best and open_still[k]),
     )

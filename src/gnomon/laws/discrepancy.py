@@ -34,6 +34,10 @@ _ROWS = 400
 """Rows taken of a longer table, evenly; the cost is cubic."""
 
 
+_LARGEST = 1e100
+"""Draws beyond it have overflowed and are left out."""
+
+
 def variance(one: Fit, x: Array, drawn: Array) -> Array:
     """Variance of the law's error at each row of ``x`` (m, columns), on the scale of the noise; shape ``(m,)``.
 
@@ -49,7 +53,9 @@ def variance(one: Fit, x: Array, drawn: Array) -> Array:
     free = len(residual) - slopes.shape[1]
     if free < 3 or not np.isfinite(slopes).all() or not residual.any():
         return np.zeros(len(x))
-    keep = np.isfinite(fitted).all(axis=1) & np.isfinite(drawn).all(axis=1)
+    keep = (np.abs(fitted) < _LARGEST).all(axis=1) & (np.abs(drawn) < _LARGEST).all(axis=1)
+    if keep.sum() < 2:
+        return np.zeros(len(x))
     here, there = fitted[keep] - fitted[keep].mean(axis=0), drawn[keep] - drawn[keep].mean(axis=0)
     rows, places = _coordinates(table, x)
     unit = (here**2).mean(axis=0).sum() / slopes.shape[1]  # of one row's independent error, as the draws saw it

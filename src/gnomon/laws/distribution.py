@@ -80,7 +80,7 @@ class Mixture:
         return cls(locations=location * one, spreads=spread * one, weights=one, kind=kind, scale=scale)
 
     @classmethod
-    def pooled(cls, parts: Sequence[Mixture], weights: Sequence[float]) -> Self:
+    def pooled(cls, parts: Sequence[Mixture], weights: Sequence[float] | Array) -> Self:
         """The mixture of mixtures. Raises GnomonError when they are not of one kind and scale."""
         if len({(part.kind, part.scale) for part in parts}) != 1 or len(parts) != len(weights):
             raise GnomonError("mixtures of several kinds or scales are not pooled", mend="give them one noise")

@@ -19,6 +19,9 @@ from gnomon.laws.table import Table
 DECADES = 1.0
 """How far beyond its table a law is still said to hold."""
 
+_LARGEST = 1e100
+"""No draw beyond it is a value."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Forecast:
@@ -53,14 +56,13 @@ def forecast(source: Fit | Comparison, at: Mapping[str, float]) -> Forecast:
     """
     table = _table(source)
     x = point(table, at)
-    parts, weights = _parts(source, x)
-    each = [part[0] for part in parts]
+    each, weights = _parts(source, x)[0]
     beyond = {name: far for name, far in _beyond(table, x[0]).items() if far > 0}
     unit = {name: _unit(column) for name, column in zip(table.columns, table.x.T, strict=True)}
     return Forecast(
         distribution=Mixture.pooled(each, weights).compressed(),
         at={name: float(value) for name, value in zip(table.columns, x[0], strict=True)},
-        variances=_variances(each, np.array(weights)),
+        variances=_variances(each, weights),
         domain=domain(source),
         outside=tuple(
             f"{name} = {at[name]:g} is {far:.2g} {unit[name]} beyond the table"
@@ -73,8 +75,7 @@ def forecast(source: Fit | Comparison, at: Mapping[str, float]) -> Forecast:
 
 def forecasts(source: Fit | Comparison, x: Array) -> tuple[Mixture, ...]:
     """The predictive distributions at each row of ``x``, shape ``(m, columns)``; the draws are evaluated at once."""
-    parts, weights = _parts(source, x)
-    return tuple(Mixture.pooled(each, weights).compressed() for each in zip(*parts, strict=True))
+    return tuple(Mixture.pooled(each, weights).compressed() for each, weights in _parts(source, x))
 
 
 def domain(source: Fit | Comparison) -> str:
@@ -105,15 +106,26 @@ def _table(source: Fit | Comparison) -> Table:
     return source.table if isinstance(source, Fit) else source.fits[0].table
 
 
-def _parts(source: Fit | Comparison, x: Array) -> tuple[list[list[Mixture]], list[float]]:
-    """For each fit its mixtures at the rows of ``x``, and its weight."""
-    if isinstance(source, Fit):
-        return [_of_fit(source, x)], [1.0]
-    return [_of_fit(one, x) for one in source.fits], [source.weights[one.form.name] for one in source.fits]
+def _parts(source: Fit | Comparison, x: Array) -> list[tuple[list[Mixture], Array]]:
+    """For each row of ``x`` the mixture and weight of each fit that has a value there.
+
+    A form without one (of negative values on a scale of logarithms) cannot be right there and is left out.
+    """
+    fits = (source,) if isinstance(source, Fit) else source.fits
+    weights = np.array([1.0]) if isinstance(source, Fit) else np.array([source.weights[one.form.name] for one in fits])
+    found = []
+    for row, each in enumerate(zip(*(_of_fit(one, x) for one in fits), strict=True)):
+        parts = [part for part in each if part is not None]
+        if not parts:
+            names = " and ".join(one.form.name for one in fits)
+            where = ", ".join(f"{name} = {v:g}" for name, v in zip(_table(source).columns, x[row], strict=True))
+            raise GnomonError(f"{names} has no value at {where}", mend="ask nearer to the table")
+        found.append((parts, weights[[part is not None for part in each]]))
+    return found
 
 
-def _of_fit(one: Fit, x: Array) -> list[Mixture]:
-    r"""A component for each draw of the bootstrap.
+def _of_fit(one: Fit, x: Array) -> list[Mixture | None]:
+    r"""At each row of ``x`` a component for each draw of the bootstrap; ``None`` where most draws have no value.
 
     With m units (rows, or groups) and p parameters, draws lie :math:`\sqrt{m/(m-p)}` too close to the optimum, and the
     spread itself is known to :math:`m - p` degrees of freedom only: the draws are expanded by that factor, and
@@ -137,19 +149,17 @@ def _of_fit(one: Fit, x: Array) -> list[Mixture]:
     order = _scattered(len(one.draws))
     spreads = one.noise.spread * np.sqrt(freedom / stats.chi2.ppf(order, freedom))
     off = discrepancy.variance(one, x, drawn) / (2 if one.noise.kind == "laplace" else 1)
-    found = []
+    found: list[Mixture | None] = []
     for row, locations in enumerate(drawn.T):
-        good = np.isfinite(locations)
+        good = np.abs(locations) < _LARGEST
         if good.mean() < 0.5:
-            where = ", ".join(f"{name} = {v:g}" for name, v in zip(one.table.columns, x[row], strict=True))
-            raise GnomonError(f"form {one.form.name!r} has no value at {where}", mend="ask nearer to the table")
+            found.append(None)
+            continue
+        widths = np.maximum(np.sqrt(spreads[good] ** 2 + off[row]), 1e-300)
+        weights = np.ones(len(widths))
         found.append(
             Mixture(
-                locations=locations[good],
-                spreads=np.maximum(np.sqrt(spreads[good] ** 2 + off[row]), 1e-300),
-                weights=np.ones(int(good.sum())),
-                kind=one.noise.kind,
-                scale=one.noise.scale,
+                locations=locations[good], spreads=widths, weights=weights, kind=one.noise.kind, scale=one.noise.scale
             )
         )
     return found

@@ -6,7 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
+from gnomon.laws.fit import Noise
 from gnomon.laws.form import Array
+from gnomon.laws.table import Table
 from gnomon.randomness import Rng
 
 
@@ -22,18 +24,37 @@ def multiplicities(n: int, draws: int, rng: Rng, groups: NDArray[np.int64] | Non
     return np.asarray(counts[:, member], dtype=float)
 
 
-def interval(draws: Array, level: float, *, units: int, parameters: int) -> tuple[Array, Array]:
-    r"""Percentile interval of ``draws`` (draws, p), widened for the few units that were resampled.
+def count(table: Table) -> int:
+    """How many units are resampled: groups, or rows that are each their own."""
+    return len(table) if table.groups is None else len(np.unique(table.groups))
 
-    Resampling m units with p parameters fitted gives a spread too small by :math:`\sqrt{(m - p)/m}` and normal tails
-    where t with m - p degrees of freedom belong; so the percentiles are those of a normal at
-    :math:`t \sqrt{m/(m - p)}`.
+
+def tail(table: Table, noise: Noise, parameters: int, level: float) -> float:
+    r"""Share of the draws beyond each end of a percentile interval, corrected for the few units that are resampled.
+
+    *Normal.* Resampling m units with p parameters fitted gives a spread too small by :math:`\sqrt{(m - p)/m}`, and
+    normal tails where t with m - p degrees of freedom belong; so the share is that of a normal beyond
+    :math:`t \sqrt{m/(m - p)}`. A group that is a whole curve, with p different inputs or more, takes only one degree.
+
+    *Laplace.* The draws of a median scatter more than the median does while m is small; uncorrected, its intervals
+    cover 93-98 of 100, corrected 95-100.
 
     Source: Hesterberg, "What teachers should know about the bootstrap", The American Statistician 69 (2015) 371, 4.2
     (expanded percentile interval).
     """
-    freedom = max(units - parameters, 1)
+    if noise.kind == "laplace" and table.groups is None:
+        return (1 - level) / 2
+    units, taken = count(table), parameters
+    if table.groups is not None:
+        whole = (np.unique(table.x[table.groups == name], axis=0) for name in np.unique(table.groups))
+        places = min(len(one) for one in whole)
+        taken = 1 if places >= parameters else parameters
+    freedom = max(units - taken, 1)
     reach = stats.t.ppf((1 + level) / 2, freedom) * np.sqrt(units / freedom)
-    tail = float(stats.norm.cdf(-reach))
-    low, high = np.quantile(draws, [tail, 1 - tail], axis=0)
+    return float(stats.norm.cdf(-reach))
+
+
+def interval(draws: Array, share: float) -> tuple[Array, Array]:
+    """The percentile interval of ``draws`` (draws, …) with ``share`` of them beyond each end."""
+    low, high = np.quantile(draws, [share, 1 - share], axis=0)
     return low, high

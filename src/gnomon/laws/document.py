@@ -109,6 +109,7 @@ def _fit_to_json(one: Fit) -> dict[str, Any]:
         "bic": one.bic,
         "identifiable": one.identifiable,
         "unidentified": list(one.unidentified),
+        "stated": one.stated,
         "level": one.level,
         "log_likelihood": one.log_likelihood,
         "noise": asdict(one.noise),
@@ -144,6 +145,7 @@ def _fit_from_json(data: Mapping[str, Any], table: Table) -> Fit:
         bic=float(data["bic"]),
         heldout=None if heldout is None else float(heldout),
         unidentified=tuple(data["unidentified"]),
+        stated=data.get("stated", "bootstrap"),
     )
 
 

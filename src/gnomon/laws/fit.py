@@ -67,6 +67,7 @@ class Fit:
     heldout : mean continuous ranked probability score on the rows held out, each forecast by a fit to the others;
         ``None`` before a comparison.
     unidentified : why parameters are not determined by the data, a sentence each; empty when all are.
+    stated : by which method ``low`` and ``high`` of the parameters are; open where the profile is.
     """
 
     form: Form
@@ -82,6 +83,7 @@ class Fit:
     bic: float
     heldout: float | None = None
     unidentified: tuple[str, ...] = ()
+    stated: Literal["bootstrap", "profile"] = "bootstrap"
 
     @property
     def identifiable(self) -> bool:

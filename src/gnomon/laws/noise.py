@@ -75,15 +75,19 @@ def spread(noise: Noise, objective: Array | float) -> Array:
     return np.exp((low + high) / 2)
 
 
+def rounding(noise: Noise, y: Array) -> float:
+    """The mean loss of residuals of 10⁻¹² of the values: what is below it is an exact fit."""
+    size = 1.0 if noise.scale == "log" else max(float(np.sqrt((y**2).mean())), 1e-100)
+    return float(loss(noise).of(np.array(1e-12 * size)))
+
+
 def log_likelihood(noise: Noise, objective: Array | float, y: Array) -> Array:
     """The greatest log-likelihood of the values ``y`` (n,) themselves, where the mean loss is ``objective``.
 
-    With noise on logarithms it has the Jacobian, so that all families compare. An objective of rounding only counts as
-    10⁻¹² of the values, so that an exact fit has a finite likelihood.
+    With noise on logarithms it has the Jacobian, so that all families compare. An objective below `rounding` counts as
+    that, so that an exact fit has a finite likelihood.
     """
-    size = 1.0 if noise.scale == "log" else max(float(np.sqrt((y**2).mean())), 1e-300)
-    tiny = float(loss(noise).of(np.array(1e-12 * size)))
-    objective = np.maximum(objective, tiny)
+    objective = np.maximum(objective, rounding(noise, y))
     width = spread(noise, objective)
     if noise.kind == "normal":
         each = -np.log(width) - 0.5 * np.log(2 * np.pi) - 0.5

@@ -97,8 +97,7 @@ def plan(one: Fit, budget: float, *, flop_per: float = FLOP_PER, level: float | 
     level = one.level if level is None else level
     best = _optimum(one.form.natural(one.theta[None]), budget / flop_per)
     drawn = _optimum(one.form.natural(one.draws), budget / flop_per)
-    units = len(one.table) if one.table.groups is None else len(np.unique(one.table.groups))
-    low, high = bootstrap.interval(drawn, level, units=units, parameters=len(one.theta))
+    low, high = bootstrap.interval(drawn, bootstrap.tail(one.table, one.noise, len(one.theta), level))
     numbers = [Planned(value=float(v), low=float(a), high=float(b)) for v, a, b in zip(best[0], low, high, strict=True)]
     largest = flop_per * float(one.table.x.prod(axis=1).max())
     return Plan(

@@ -122,7 +122,7 @@ def test_over_pools_the_bound_covers() -> None:
         gram = kernel.matrix(every, every, IDENTITY).numpy()
         for samples in (50, 150, 300):
             truth = []
-            for i in range(2000 // samples):
+            for i in range(3000 // samples):
                 order = Rng(4).child(name, samples, i).numpy().permutation(len(images))
                 seen, unseen = order[:samples], order[samples:]
                 weights = np.linalg.solve(gram[np.ix_(seen, seen)] + 0.1 * np.eye(samples), targets[seen])

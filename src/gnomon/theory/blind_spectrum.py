@@ -177,8 +177,9 @@ class BlindKernelRidge(Theory):
         R = \frac{n}{n - q} \Bigl(1 - \frac qP\Bigr) \frac1P \sum_a \Bigl(\frac{(Ry)_a}{R_{aa}}\Bigr)^2 - \sigma^2,
 
     see the module. For n = P it is leaving one out; below, the level is that of n examples. The bound is twice the
-    standard error over the pool's points, and half the distance from what traces alone say, which is zero where all
-    points are alike: a scale that was seen to hold, not a theorem.
+    standard error over the pool's points, twice what one example less changes (as in `EquivalentRisk`), and half the
+    distance from what traces alone say, which is zero where all points are alike: a scale that was seen to hold, not a
+    theorem.
 
     Parameters
     ----------
@@ -227,7 +228,9 @@ class BlindKernelRidge(Theory):
 
     def systematic(self) -> float:
         """See the class."""
-        return 2 * self._error.error + abs(self._error.left_out - self._error.by_traces) / 2
+        fewer = blind_error(self._pool, max(self.samples - 1, 1), self.penalty)
+        step = abs(fewer.left_out - self._error.left_out)
+        return 2 * self._error.error + 2 * step + abs(self._error.left_out - self._error.by_traces) / 2
 
     def outside(self) -> tuple[str, ...]:
         """Too few examples in the pool, or too many that repeat; points too unlike each other."""

@@ -1,10 +1,11 @@
-"""The public conformance suites: what every estimator, phenomenon, theory and form, ours or yours, must pass.
+"""The public conformance suites: what estimators, phenomena, theories, forms and challenges, ours or yours, must pass.
 
 >>> from gnomon.testing import check_estimator
 >>> from gnomon.estimators import estimator
 >>> check_estimator(estimator("frobenius_norm"), only=["check_units_and_dims"])
 """
 
+from gnomon.testing.challenges import challenge_checks, check_challenge
 from gnomon.testing.conformance import ConformanceError, check_estimator, checks
 from gnomon.testing.forms import check_form, form_checks
 from gnomon.testing.phenomena import check_phenomenon, phenomenon_checks
@@ -12,6 +13,8 @@ from gnomon.testing.theories import check_theory, theory_checks
 
 __all__ = [
     "ConformanceError",
+    "challenge_checks",
+    "check_challenge",
     "check_estimator",
     "check_form",
     "check_phenomenon",

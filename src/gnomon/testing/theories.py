@@ -113,14 +113,14 @@ def check_hash(kind: type[Theory]) -> None:
 def check_purity(kind: type[Theory]) -> None:
     """The value is the same each time and after pickling; inputs and global random states stay as they were."""
     for one in _examples(kind):
-        before, states = copy.deepcopy(one.inputs()), _random_states()
+        before, states = copy.deepcopy(one.inputs()), random_states()
         first = np.asarray(one.value())
         again, pickled = np.asarray(one.value()), pickle.loads(pickle.dumps(one))  # made here
         assert np.array_equal(first, again, equal_nan=True), f"{one.inputs()} has two values"
         assert np.array_equal(first, np.asarray(pickled.value()), equal_nan=True), "pickling changes the value"
         assert pickled.hash == one.hash, "pickling changes the hash"
         assert one.inputs() == before, "the inputs change"
-        assert _random_states() == states, "the global random state changes"
+        assert random_states() == states, "the global random state changes"
 
 
 def _refusal(one: Theory) -> str:
@@ -154,5 +154,6 @@ def _others(value: Any) -> list[Any]:
     return []
 
 
-def _random_states() -> tuple[Any, ...]:
+def random_states() -> tuple[Any, ...]:
+    """The global random states of Python and NumPy, to see that they stay as they were."""
     return random.getstate(), str(np.random.get_state())  # noqa: NPY002 - the global state is what is looked at

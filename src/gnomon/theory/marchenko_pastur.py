@@ -168,7 +168,7 @@ class MarchenkoPastur(Theory):
     Raises GnomonError on what has no meaning.
 
     >>> MarchenkoPastur(rows=100, columns=300, variance=2.0).value()[[0, -1]].round(3)
-    array([4.899, 0.366])
+    array([4.803, 0.388])
     """
 
     rows: int

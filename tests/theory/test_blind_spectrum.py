@@ -236,6 +236,17 @@ def test_what_has_no_meaning_is_refused(case: str) -> None:
         WRONG[case]()
 
 
-def test_more_examples_than_the_pool_has_are_refused() -> None:
-    with pytest.raises(OutOfDomainError, match="a pool of 600 does not tell about 700"):
-        BlindKernelRidge(gram=_gram("laplace"), targets=_digits()[1], samples=700, penalty=0.1).predict()
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_beyond_the_size_of_the_pool_with_a_ridge(kernel: str) -> None:
+    """From 300 images to 900, three times as many; without a large ridge it refuses."""
+    gram, targets = _gram(kernel)[:300, :300], _digits()[1][:300]
+    theory = BlindKernelRidge(gram=gram, targets=targets, samples=900, penalty=1.0)
+    found, error = _regressed(kernel, 900, 1.0)
+    bound = theory.predict().uncertainty.systematic
+    assert bound is not None
+    assert abs(found - theory.value()) < bound + 2 * error
+    assert bound < 0.45 * theory.value()
+    with pytest.raises(OutOfDomainError, match="does not see the level of 900 examples"):
+        BlindKernelRidge(gram=gram, targets=targets, samples=900, penalty=0.01).predict()
+    with pytest.raises(OutOfDomainError, match="more than 4 times"):
+        BlindKernelRidge(gram=gram, targets=targets, samples=1300, penalty=10.0).predict()

@@ -51,6 +51,8 @@ Array = NDArray[np.float64]
 
 _ROUNDING = 1e-13
 _SAME = 1e-9
+_FEWEST, _FARTHEST = 16, 4
+_SEEN = 0.05
 
 
 def distinct(gram: Array) -> int:
@@ -108,7 +110,8 @@ class Pool:
     def equivalent_ridge(self, samples: int, penalty: float) -> float:
         r""":math:`\delta^*`, with which the whole pool sees the level κ of n examples with the ridge δ.
 
-        For n above P there is none unless δ is large; then it is zero, up to rounding.
+        For n above P there is one where δ is large enough, :math:`\delta > (n - P)/\mathrm{tr} K^{-1}`; else it is
+        given as zero, up to rounding.
         """
         excess = len(self.eigenvalues) - samples
 
@@ -176,7 +179,7 @@ class BlindKernelRidge(Theory):
     .. math::
         R = \frac{n}{n - q} \Bigl(1 - \frac qP\Bigr) \frac1P \sum_a \Bigl(\frac{(Ry)_a}{R_{aa}}\Bigr)^2 - \sigma^2,
 
-    see the module. For n = P it is leaving one out; below, the level is that of n examples. The bound is twice the
+    see the module. For n = P it is leaving one out; elsewhere the level is that of n examples. The bound is twice the
     standard error over the pool's points, twice what one example less changes (as in `EquivalentRisk`), and half the
     distance from what traces alone say, which is zero where all points are alike: a scale that was seen to hold, not a
     theorem.
@@ -197,8 +200,9 @@ class BlindKernelRidge(Theory):
     name: ClassVar[str] = "blind_kernel_ridge"
     title: ClassVar[str] = "Kernel ridge regression from a pool"
     domain: ClassVar[str] = (
-        "independent examples; a pool of no fewer than n, at most 2 % of it repeated; 16 examples or more; a bound, "
-        "from the pool's own points, of at most half of the test error"
+        "independent examples, 16 or more; a pool of n or more, or of n/4 or more where the ridge is so large that the "
+        "equivalent one is at least a twentieth of it; at most 2 % of the pool repeated; a bound, from the pool's own "
+        "points, of at most half of the test error"
     )
     source: ClassVar[str] = "Jacot et al., arXiv:2006.09796; Patil & Du, arXiv:2305.18496"
     predicts: ClassVar[Quantity] = EXCESS_RISK
@@ -233,11 +237,13 @@ class BlindKernelRidge(Theory):
         return 2 * self._error.error + 2 * step + abs(self._error.left_out - self._error.by_traces) / 2
 
     def outside(self) -> tuple[str, ...]:
-        """Too few examples in the pool, or too many that repeat; points too unlike each other."""
+        """A level that the pool does not see; too many points that repeat, or are too unlike each other."""
         size, reasons = len(self.targets), []
-        if self.samples > size:
-            reasons.append(f"a pool of {size} does not tell about {self.samples} examples")
-        if self.samples < 16:
+        if self.samples > size and self._pool.equivalent_ridge(self.samples, self.penalty) < _SEEN * self.penalty:
+            reasons.append(f"a pool of {size} does not see the level of {self.samples} examples at this ridge")
+        if self.samples > _FARTHEST * size:
+            reasons.append(f"{self.samples} examples are more than {_FARTHEST} times a pool of {size}")
+        if self.samples < _FEWEST:
             reasons.append(f"{self.samples} examples are few")
         if self._pool.distinct < 0.98 * size:
             reasons.append(

@@ -31,7 +31,7 @@ class SharpnessAtTheEdge(ByTheory[float]):
     columns = ("learning_rate",)
     quantity = SETTLED_SHARPNESS
     statistic = STATISTIC
-    seen = (1.1, 1.25, 1.4, 2.1, 2.45, 2.8)
+    seen = (1.25, 1.4, 2.1, 2.45, 2.8)
     unseen: ClassVar = {"between": 1.6, "beyond": 4.2}
     seeds = 5
 

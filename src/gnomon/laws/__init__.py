@@ -1,5 +1,6 @@
 """Laws: parametric patterns fitted to measurements, and the ledger of what they predicted."""
 
+import gnomon.laws.forms  # noqa: F401  at once, since importing it later would hide the function of that name
 from gnomon.laws.fit import Estimate, Fit, Noise
 from gnomon.laws.fitting import Fits, fit, fit_many
 from gnomon.laws.form import Form

@@ -164,7 +164,6 @@ class _Descent:
     def _evaluate(self, fits: NDArray[np.intp], theta: Array) -> tuple[Array, Array]:
         with np.errstate(all="ignore"):
             residual = self.loss.residual(self.y[fits], self.form.value(self.x, theta))
-            # a row without weight may be outside what the form can give
             terms = np.where(self.weights[fits] > 0, self.weights[fits] * self.loss.of(residual), 0.0)
             objective = terms.sum(-1)
         return np.where(np.isfinite(objective), objective, np.inf), residual
@@ -173,9 +172,11 @@ class _Descent:
         jacobian = self.form.jacobian(self.x, self.theta[fits])
         if self.loss.scale == "log":
             jacobian = jacobian / self.form.value(self.x, self.theta[fits])[..., None]
-        jacobian = np.where(self.held[fits][:, None, :], 0.0, jacobian)
-        weights, residual = self.weights[fits], self.residual[fits]
-        slope = np.where(weights > 0, weights * self.loss.slope(residual), 0.0)
+        # a row without weight may be outside what the form or the loss can take
+        weights = self.weights[fits]
+        jacobian = np.where(self.held[fits][:, None, :] | (weights == 0)[..., None], 0.0, jacobian)
+        residual = np.where(weights > 0, self.residual[fits], 0.0)
+        slope = weights * self.loss.slope(residual)
         self.gradient[fits] = -(np.swapaxes(jacobian, -1, -2) @ slope[..., None])[..., 0]
         transposed = np.ascontiguousarray(np.swapaxes(jacobian, -1, -2))
         size = np.abs(residual)

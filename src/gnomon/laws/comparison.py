@@ -25,6 +25,9 @@ FOLDS = 20
 FAR = 0.2
 """Share of the rows, those farthest out, that the held-out score is measured on."""
 
+_SMALL = 4.0
+"""Nats; differences of held-out log scores below it are not told from their own error."""
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Comparison:
@@ -40,7 +43,8 @@ class Comparison:
         (see `gnomon.laws.stacking.stack`).
     best : the form of the smallest BIC; it is consistent among nested forms, which held-out scores are not.
     rivals : the other forms that the held-out log scores do not tell from the best: less than two standard errors
-        below it, paired over rows. Which of them holds beyond the table is open.
+        (paired over rows) or 4 nats below it, under which the error itself is not known. Which of them holds beyond
+        the table is open. Source: Sivula, Magnusson, Matamoros & Vehtari (2020) arXiv:2008.10296.
     """
 
     fits: tuple[Fit, ...]
@@ -95,7 +99,7 @@ def weigh(table: Table, fits: Sequence[Fit], *, rng: Rng) -> Comparison:
     prior = np.exp(-(bic - bic[best]) / 2)
     gap = log_scores[:, [best]] - log_scores
     standard_error = np.sqrt(len(table)) * gap.std(axis=0, ddof=1) if len(table) > 1 else np.zeros(len(fits))
-    open_still = gap.sum(axis=0) <= 2 * standard_error
+    open_still = gap.sum(axis=0) <= np.maximum(2 * standard_error, _SMALL)
     far = far_end(table)
     return Comparison(
         fits=tuple(replace(one, heldout=_far_score(one, far, rng)) for one in fits),
@@ -143,8 +147,6 @@ def _held(one: Fit, folds: NDArray[np.int64], rng: Rng) -> Held:
 
 def _far_score(one: Fit, far: NDArray[np.bool_], rng: Rng) -> float | None:
     """Mean CRPS at the far end; ``None`` where too few rows are left to fit."""
-    if (~far).sum() <= len(one.theta):
-        return None
     held = predictions(one, far[None, :], rng=rng.child("far"))
     if not np.isfinite(held.locations[far]).all():
         return None

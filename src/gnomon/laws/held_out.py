@@ -18,7 +18,7 @@ _FRESH = 2
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Held:
-    """A component for each row, on the scale of the noise; NaN for rows that no set holds.
+    """A component for each row, on the scale of the noise; NaN where nothing is predicted.
 
     Parameters
     ----------
@@ -33,10 +33,10 @@ class Held:
     def log_density(self, y: Array) -> Array:
         """Log density of the values themselves, shape ``(n,)``; very low where there was no prediction."""
         log = self.noise.scale == "log"
-        z = abs((np.log(y) if log else y) - self.locations) / self.spreads
+        z = np.minimum(abs((np.log(y) if log else y) - self.locations) / self.spreads, 1e100)
         each = -(z**2) / 2 - np.log(2 * np.pi) / 2 if self.noise.kind == "normal" else -z - np.log(2.0)
         found = each - np.log(self.spreads) - (np.log(y) if log else 0.0)
-        return np.where(np.isfinite(found), found, _NOTHING)
+        return np.maximum(np.where(np.isfinite(found), found, _NOTHING), _NOTHING)
 
 
 _NOTHING = -1e4
@@ -45,7 +45,7 @@ _NOTHING = -1e4
 def predictions(one: Fit, sets: NDArray[np.bool_], *, rng: Rng) -> Held:
     r"""Predict the rows of each of ``sets``, shape ``(sets, n)``, by a fit to the rows outside it.
 
-    The spread is that of the residuals of that fit, widened for the parameters' uncertainty by the row's leverage
+    Nothing is predicted where these are not more than the parameters, or the form has no value. The spread is that of the residuals of that fit, widened for the parameters' uncertainty by the row's leverage
 
     .. math:: h = j^\top (J^\top J)^{+} j,
 
@@ -64,7 +64,8 @@ def predictions(one: Fit, sets: NDArray[np.bool_], *, rng: Rng) -> Held:
     fitted = (~sets).astype(np.float64)
     found = fit_many(form, x, y, noise=one.noise, starts=from_all, weights=fitted)
     counts = fitted.sum(axis=1)
-    objective = found.objective * counts / np.maximum(counts - p, 1)
+    freedom = counts - p
+    objective = found.objective * counts / np.where(freedom > 0, freedom, np.nan)
     with np.errstate(all="ignore"):
         spread = noises.spread(one.noise, objective)
         values = form.value(x, found.theta)
@@ -76,7 +77,8 @@ def predictions(one: Fit, sets: NDArray[np.bool_], *, rng: Rng) -> Held:
     widened = spread[:, None] * np.sqrt(1 + half * _leverage(slopes, fitted))
     locations, spreads = np.full(len(y), np.nan), np.full(len(y), np.nan)
     for k, rows in enumerate(sets):
-        locations[rows], spreads[rows] = values[k, rows], np.maximum(widened[k, rows], 1e-300)
+        if freedom[k] > 0:
+            locations[rows], spreads[rows] = values[k, rows], np.maximum(widened[k, rows], 1e-300)
     return Held(locations=locations, spreads=spreads, noise=one.noise)
 
 

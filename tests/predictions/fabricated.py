@@ -12,6 +12,7 @@ from gnomon.lab.sweep import Outcome, Results
 from gnomon.predictions.along import Along
 
 OUTCOMES: dict[str, Callable[[float], Outcome]] = {
+    "analytic_accuracy": lambda y: {"accuracy": y},
     "benign_risk": lambda y: {"bias": 0.25 * y, "variance": 0.75 * y},
     "descent_threshold": lambda y: {"threshold": y},
     "double_descent_peak": lambda y: {"test_error": [y]},

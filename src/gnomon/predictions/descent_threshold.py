@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import ClassVar
 
 from gnomon.lab.sweep import Point
@@ -13,6 +12,7 @@ from gnomon.predictions.by_theory import ByTheory
 from gnomon.predictions.descent_threshold_experiment import DescentThreshold
 from gnomon.predictions.registry import register
 from gnomon.theory.gradient_descent import CRITICAL_LEARNING_RATE, CriticalLearningRate
+from gnomon.theory.marchenko_pastur import marchenko_pastur_edges
 
 
 @register
@@ -49,4 +49,4 @@ class DescentThresholds(ByTheory[int]):
     def theories(self, at: int) -> list[CriticalLearningRate]:
         """At the edge of the spectrum."""
         ratio = at / DescentThreshold(dimension=at).examples
-        return [CriticalLearningRate(largest_eigenvalue=(1 + math.sqrt(ratio)) ** 2)]
+        return [CriticalLearningRate(largest_eigenvalue=marchenko_pastur_edges(ratio)[1])]

@@ -87,6 +87,11 @@ def ensemble() -> list[str]:
     return ["ensemble.py"]
 
 
+def chinchilla() -> list[str]:
+    """Chinchilla's law against the package chinchilla."""
+    return ["chinchilla.py", "--peer-python", str(peer("chinchilla", "chinchilla==0.2.0"))]
+
+
 BENCHMARKS = {
     "twonn": twonn,
     "streaming": streaming,
@@ -96,6 +101,7 @@ BENCHMARKS = {
     "observer_overhead": observer_overhead,
     "ensemble": ensemble,
     "sweep_overhead": sweep_overhead,
+    "chinchilla": chinchilla,
 }
 
 

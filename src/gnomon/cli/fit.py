@@ -121,7 +121,7 @@ def _table(frame: Frame, x: Sequence[str], y: str | None, group: str | None) -> 
 
 def _forms(names: Sequence[str], table: Table) -> list[Form]:
     """The forms called so; without names all that take so many columns, have a meaning there and rows enough."""
-    from gnomon.laws import form, forms
+    from gnomon.laws.registry import form, forms
 
     if names:
         return [form(name) for name in dict.fromkeys(names)]
@@ -168,7 +168,7 @@ def _print(found: Comparison) -> None:
     )
     best = found[found.best]
     parameters = [
-        (name, best.form.parameters[name], f"{e.value:.4g}", _interval(e.low, e.high))
+        (name, best.form.parameters[name], _number(e.value), f"{_number(e.low)} to {_number(e.high)}")
         for name, e in best.parameters.items()
     ]
     interval = f"{100 * best.level:.3g}% interval"
@@ -186,8 +186,5 @@ def _row(found: Comparison, name: str, behind: float) -> tuple[str, ...]:
     return (name, f"{behind:.1f}", held, f"{found.weights[name]:.1%}", "yes" if one.identifiable else "no")
 
 
-def _interval(low: float, high: float) -> str:
-    def end(value: float) -> str:
-        return f"{value:.4g}".replace("inf", "∞")
-
-    return f"{end(low)} to {end(high)}"
+def _number(value: float) -> str:
+    return f"{value:.4g}".replace("inf", "∞")

@@ -27,8 +27,8 @@ Array = NDArray[np.float64]
 def to_document(comparison: Comparison) -> dict[str, Any]:
     """JSON object with ``fits``, ``best``, ``weights`` and all else that `from_document` needs.
 
-    An end of an interval that is infinite is ``None``. Draws are float64 in little-endian order, in base64: they are
-    the same after reading, and a thousand draws of five parameters take 53 kB.
+    A value or an end of an interval that is infinite is ``None``. Draws are float64 in little-endian order, in base64:
+    they are the same after reading, and a thousand draws of five parameters take 53 kB.
     """
     table = comparison.fits[0].table
     return {
@@ -123,21 +123,25 @@ def _fit_to_json(one: Fit) -> dict[str, Any]:
 
 def _fit_from_json(data: Mapping[str, Any], table: Table) -> Fit:
     kind = form(data["form"])
-    parameters = {name: _estimate_from_json(one) for name, one in data["parameters"].items()}
-    if list(parameters) != list(kind.parameters):
+    written, heldout = data["parameters"], data["heldout"]
+    if list(written) != list(kind.parameters):
         raise GnomonError(
-            f"form {kind.name!r} has the parameters {', '.join(kind.parameters)}, the fit has {', '.join(parameters)}",
+            f"form {kind.name!r} has the parameters {', '.join(kind.parameters)}, the fit has {', '.join(written)}",
             mend="fit anew",
         )
-    p, heldout = len(parameters), data["heldout"]
+    p = len(written)
+    theta = np.array(data["theta"], dtype=np.float64).reshape(p)
     draws = np.frombuffer(base64.b64decode(data["draws"]["float64"], validate=True), dtype="<f8")
     return Fit(
         form=kind,
         table=table,
         noise=Noise(**data["noise"]),
-        theta=np.array(data["theta"], dtype=np.float64).reshape(p),
+        theta=theta,
         draws=draws.astype(np.float64).reshape(-1, p),
-        parameters=parameters,
+        parameters={
+            name: _estimate_from_json(one, float(value))
+            for (name, one), value in zip(written.items(), kind.natural(theta), strict=True)
+        },
         level=float(data["level"]),
         objective=float(data["objective"]),
         log_likelihood=float(data["log_likelihood"]),
@@ -151,7 +155,7 @@ def _fit_from_json(data: Mapping[str, Any], table: Table) -> Fit:
 
 def _estimate_to_json(one: Estimate) -> dict[str, Any]:
     return {
-        "value": one.value,
+        "value": _finite(one.value),
         "low": _finite(one.low),
         "high": _finite(one.high),
         "bootstrap": None if one.bootstrap is None else [_finite(end) for end in one.bootstrap],
@@ -159,14 +163,14 @@ def _estimate_to_json(one: Estimate) -> dict[str, Any]:
     }
 
 
-def _estimate_from_json(data: Mapping[str, Any]) -> Estimate:
+def _estimate_from_json(data: Mapping[str, Any], value: float) -> Estimate:
     def ends(of: Sequence[float | None]) -> tuple[float, float]:
         low, high = of
         return -math.inf if low is None else float(low), math.inf if high is None else float(high)
 
     low, high = ends((data["low"], data["high"]))
     return Estimate(
-        value=float(data["value"]),
+        value=value,
         low=low,
         high=high,
         bootstrap=None if data["bootstrap"] is None else ends(data["bootstrap"]),

@@ -12,6 +12,7 @@ from gnomon.cli.options import AsJson, print_json
 from gnomon.errors import GnomonError
 
 if TYPE_CHECKING:
+    from gnomon.laws import Fit
     from gnomon.laws.comparison import Comparison
 
 Fits = Annotated[Path, typer.Argument(metavar="FIT", help="What gnomon fit saved or printed as JSON.")]
@@ -52,11 +53,15 @@ def predict(
     if len(source.fits) > 1:
         names = sorted(source.weights, key=lambda name: -source.weights[name])
         each = [
-            (row[0], *(f"{one['forms'][n]['value']:.5g}" for n in names)) for row, one in zip(rows, found, strict=True)
+            (row[0], *(_shown(one["forms"][n]["value"]) for n in names)) for row, one in zip(rows, found, strict=True)
         ]
         print_table("by form (its weight)", ("at", *(f"{n} ({source.weights[n]:.0%})" for n in names)), each)
     typer.echo(f"domain: {found[0]['domain']}")
     return 0
+
+
+def _shown(value: float | None) -> str:
+    return "–" if value is None else f"{value:.5g}"
 
 
 def read_place(text: str, columns: tuple[str, ...]) -> dict[str, float]:
@@ -102,8 +107,14 @@ def _forecast(source: Comparison, at: Mapping[str, float], level: float) -> dict
             "high": one.quantile((1 + level) / 2),
         }
 
+    def of(one: Fit) -> dict[str, float | None]:
+        try:
+            return {**ends(forecast(one, at).distribution)}
+        except GnomonError:  # it has no value there, and no part in the forecast
+            return dict.fromkeys(("value", "low", "high"))
+
     whole = forecast(source, at)
-    each = {one.form.name: ends(forecast(one, at).distribution) for one in source.fits}
+    each = {one.form.name: of(one) for one in source.fits}
     return {
         "target": source.fits[0].table.target,
         "at": dict(whole.at),

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gnomon.errors import GnomonError
 from gnomon.laws.comparison import Comparison, far_end
+from gnomon.laws.distribution import Mixture
 from gnomon.laws.fit import Fit
 from gnomon.laws.forecast import DECADES, forecasts
 from gnomon.laws.form import Array
@@ -15,6 +17,8 @@ from gnomon.laws.held_out import predictions
 from gnomon.phenomena.picture import Curve, Picture, Rule
 from gnomon.randomness import Rng
 from gnomon.report.numbers import plain
+
+Values = list[float | None]
 
 _GRID = 60
 _MOST_FORMS, _LEAST_WEIGHT = 4, 0.01
@@ -155,10 +159,22 @@ def _residuals(one: Fit) -> Iterator[Picture]:
         )
 
 
-def _band(one: Fit, inputs: Array) -> tuple[list[float], list[float], list[float]]:
-    mixtures = forecasts(one, inputs)
-    low, middle, high = ([m.quantile(p) for m in mixtures] for p in ((1 - _BAND) / 2, 0.5, (1 + _BAND) / 2))
+def _band(one: Fit, inputs: Array) -> tuple[Values, Values, Values]:
+    """Ends and middle of the forecasts at ``inputs``; ``None`` where the form has no value."""
+    try:
+        mixtures: Sequence[Mixture | None] = forecasts(one, inputs)
+    except GnomonError:
+        mixtures = [_where_it_has_one(one, row) for row in inputs[:, None]]
+    levels = ((1 - _BAND) / 2, 0.5, (1 + _BAND) / 2)
+    low, middle, high = ([None if m is None else m.quantile(p) for m in mixtures] for p in levels)
     return low, middle, high
+
+
+def _where_it_has_one(one: Fit, row: Array) -> Mixture | None:
+    try:
+        return forecasts(one, row)[0]
+    except GnomonError:
+        return None
 
 
 def _grid(x: Array) -> tuple[Array, tuple[Rule, ...]]:

@@ -64,7 +64,7 @@ def test_regressions_err_as_foretold(place: str, samples: int, ridge: float, rep
     curve = learning_curve(spectrum, samples, penalty=ridge, noise=NOISE)
     assert curve.test_error.item() == pytest.approx(theory.value() + NOISE)
     spread = train.std(ddof=1) / math.sqrt(repeats)
-    if ridge > 0.01:
+    if ridge > 0.01:  # with a small one, the two noises of a single repeated corner outweigh all other residuals
         assert abs(train.mean() - curve.train_error.item()) < 3 * spread + bound / theory.value() * train.mean()
 
 

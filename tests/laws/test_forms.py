@@ -30,7 +30,9 @@ def test_jacobian_is_the_derivative(name: str) -> None:
         step = np.zeros(len(known.theta), dtype=np.longdouble)
         step[k] = 1e-6
         true = (known.form.value(x, wide + step) - known.form.value(x, wide - step)) / 2e-6
-        np.testing.assert_allclose(found[..., k], true.astype(float), rtol=1e-8, atol=1e-9 * np.abs(found[..., k]).max())
+        np.testing.assert_allclose(
+            found[..., k], true.astype(float), rtol=1e-8, atol=1e-9 * np.abs(found[..., k]).max()
+        )
         # the default of forms that bring no derivatives
         default = Form.jacobian(known.form, known.x, theta)[..., k]
         np.testing.assert_allclose(default, found[..., k], rtol=1e-6, atol=1e-7 * np.abs(known.mean).max())
@@ -51,7 +53,9 @@ def test_values_of_many_parameters_are_those_of_each(name: str) -> None:
     together = known.form.value(known.x, theta)
     each = [[known.form.value(known.x, one) for one in row] for row in theta]
     np.testing.assert_allclose(together, each, rtol=1e-13)
-    np.testing.assert_allclose(known.form.value(np.broadcast_to(known.x, (2, 3, *known.x.shape)), theta), each, rtol=1e-13)
+    np.testing.assert_allclose(
+        known.form.value(np.broadcast_to(known.x, (2, 3, *known.x.shape)), theta), each, rtol=1e-13
+    )
 
 
 @pytest.mark.parametrize("name", [name for name in KNOWN if name != "broken_power_law_3"])

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from chinchilla_runs import chinchilla_runs
 
+from chinchilla_runs import chinchilla_runs
 from gnomon.laws import fit, form
 from gnomon.randomness import Rng
 

@@ -26,7 +26,7 @@ def test_bad_input_is_refused_in_one_line() -> None:
         fit(table(-x, y), form("power_law"))
     with pytest.raises(GnomonError, match="not finite in row 2"):
         table(x[:3], np.array([1.0, np.nan, 1.0]))
-    with pytest.raises(GnomonError, match="level 1.5 is not between 0 and 1"):
+    with pytest.raises(GnomonError, match=r"level 1\.5 is not between 0 and 1"):
         fit(table(x, y), form("power_law"), level=1.5)
     with pytest.raises(GnomonError, match="noise on logarithms needs positive values"):
         fit(table(x, -y), form("log_linear"), noise="log_normal")

@@ -8,8 +8,8 @@ from known_laws import KNOWN
 
 from gnomon.errors import GnomonError, UnknownNameError
 from gnomon.laws import Form, form, forms
-from gnomon.laws.noise import families
 from gnomon.laws.fitting import fit_many
+from gnomon.laws.noise import families
 
 
 def test_every_form_has_a_known_law() -> None:

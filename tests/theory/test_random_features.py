@@ -146,16 +146,43 @@ def test_a_pool_reads_the_sums_of_its_population() -> None:
     eigenvalues, coefficients = _power_law(p)
     truth = PopulationSpectrum(eigenvalues, eigenvalues * coefficients**2)
     degrees, generator, found = np.array([5.0, 30.0, 100.0]), np.random.default_rng(0), []
-    wanted = truth.read(np.log(solve(truth, degrees, 0.0).kappa))
+    wanted = truth.read(np.log(solve(truth, degrees, 0.0).kappa))[:5]
     for _ in range(12):
         x = generator.standard_normal((size, p)) * np.sqrt(eigenvalues)
         y = x @ coefficients + math.sqrt(0.1) * generator.standard_normal(size)
         pool = SampleSpectrum.of(x @ x.T, y, noise=0.1)
-        found.append(np.array(solve(pool, degrees, 0.0)))
+        found.append(np.array(solve(pool, degrees, 0.0)[:5]))
     found, wanted = np.array(found), np.array(wanted)
     error = found.std(axis=0, ddof=1) / math.sqrt(len(found))
     assert (np.abs(found.mean(axis=0) - wanted) < 3 * error + 0.02 * np.abs(wanted)).all()
     assert (found.std(axis=0, ddof=1) < 0.25 * np.abs(wanted)).all()
+
+
+def test_scales_of_the_examples_are_read_and_enter() -> None:
+    """Elliptical inputs, Gaussian times √τ of mean 1 and E 1/τ = 5/4: noise that is fitted counts 5/4 times."""
+    n, p, size, noise = 60, 240, 300, 0.5
+    eigenvalues, coefficients = _power_law(p)
+    generator = np.random.default_rng(1)
+
+    def inputs(many: int) -> np.ndarray:
+        tau = generator.choice([0.5, 2.0], p=[2 / 3, 1 / 3], size=(many, 1))
+        return np.sqrt(tau) * generator.standard_normal((many, p)) * np.sqrt(eigenvalues)
+
+    pools = []
+    for _ in range(10):
+        x = inputs(size)
+        pools.append(SampleSpectrum.of(x @ x.T, x @ coefficients))
+    for penalty in (0.0, 0.1):
+        predicted = [risk(pool, n, penalty=penalty, noise=noise).variance[0] for pool in pools]
+        drawn = []
+        for _ in range(150):
+            x = inputs(n)
+            back = x.T @ np.linalg.inv(x @ x.T + penalty * np.eye(n))
+            drawn.append(noise * float(eigenvalues @ (back**2).sum(axis=1)))
+        errors = [np.std(v, ddof=1) / math.sqrt(len(v)) for v in (predicted, drawn)]
+        assert abs(np.mean(predicted) - np.mean(drawn)) < 3 * math.hypot(*errors) + 0.03 * np.mean(drawn)
+        gaussian = risk(PopulationSpectrum(eigenvalues, eigenvalues * coefficients**2), n, penalty=penalty, noise=noise)
+        assert np.mean(drawn) > 1.04 * gaussian.variance[0], "without scales it is too low"
 
 
 def _gram(images: np.ndarray) -> np.ndarray:

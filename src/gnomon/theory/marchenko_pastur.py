@@ -83,7 +83,7 @@ def marchenko_pastur_quantile(p: Array, aspect: float) -> Array:
     """The eigenvalues below which the law has probabilities ``p``, strictly between 0 and 1; by bisection.
 
     >>> marchenko_pastur_quantile(np.array([0.5]), 1.0).round(4)
-    array([0.6529])
+    array([0.6528])
     """
     ends = np.sqrt(marchenko_pastur_edges(aspect))  # in the singular value, which keeps digits next to 0
     low, high = np.full_like(p, ends[0]), np.full_like(p, ends[1])

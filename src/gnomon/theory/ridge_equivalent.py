@@ -61,7 +61,8 @@ def solve(spectrum: Spectrum, examples: ArrayLike, penalty: ArrayLike, features:
 
     Eliminating κ leaves :math:`(n-z)(1-z/N)\,\gamma = \lambda`, whose left side grows with γ wherever
     :math:`z < \min(n, N)`: one root, found by bisection, for all of the broadcast arguments at once. For
-    :math:`N = \infty`, γ = κ and this is ridge regression on the spectrum itself.
+    :math:`N = \infty`, γ = κ and this is ridge regression on the spectrum itself. Where examples have scales τ (see
+    `gnomon.theory.ridge_spectra.Reading`), the first equation is :math:`1 = n\,E\,\tau/(\lambda/\kappa + \tau z)`.
 
     Source: Simon, Karkada, Ghosh & Belkin, arXiv:2311.14646, equation 5.
     """
@@ -72,7 +73,8 @@ def solve(spectrum: Spectrum, examples: ArrayLike, penalty: ArrayLike, features:
         middle = (low + high) / 2
         reading = spectrum.read(middle)
         z = reading.degrees
-        short = (z >= fewest) | ((n - z) * (1 - z / width) * reading.kappa < delta)
+        kappa = reading.kappa * (1 - z / width)
+        short = (z >= fewest) | (kappa * _held(n, z, reading.scales) < delta)
         low, high = np.where(short, middle, low), np.where(short, high, middle)
     return spectrum.read(high)
 
@@ -92,11 +94,16 @@ def risk(
     :math:`v_i^2`,
 
     .. math::
-        P = \Bigl(1 - \frac{q(N-2z)+z^2}{n(N-q)}\Bigr)^{-1}, \qquad
-        B = P\sum_i\Bigl(\frac{\gamma}{\lambda_i+\gamma} - \frac{N-z}{N-q}\frac{\gamma\lambda_i}{(\lambda_i+\gamma)^2}
-        \Bigr)v_i^2, \qquad V = (P-1)\,\sigma^2,
+        U = \frac{q(N-2z)+z^2}{N-q}, \qquad
+        B = \frac{1}{1-U/n}\sum_i\Bigl(\frac{\gamma}{\lambda_i+\gamma} -
+        \frac{N-z}{N-q}\frac{\gamma\lambda_i}{(\lambda_i+\gamma)^2}\Bigr)v_i^2, \qquad
+        V = \frac{U/n}{1-U/n}\,\sigma^2,
 
-    which for :math:`N = \infty` are :math:`P = n/(n-q)` and :math:`B = P\sum_i \gamma^2v_i^2/(\lambda_i+\gamma)^2`.
+    where for :math:`N = \infty` are :math:`U = q` and
+    :math:`B = \frac{n}{n-q}\sum_i \gamma^2v_i^2/(\lambda_i+\gamma)^2`.
+    Where examples have scales τ, 1/n is :math:`n\,E\,\tau^2/(\lambda/\kappa+\tau z)^2` in the denominators, and
+    :math:`n\,E\,\tau/(\lambda/\kappa+\tau z)^2` in the numerator of V: without a penalty noise that is fitted counts
+    :math:`E\,\tau^{-1}` times.
     Infinite at the interpolation peak, where λ = 0 and n is the number of features or of eigenvalues.
 
     Parameters
@@ -125,15 +132,28 @@ def risk(
     spare = np.maximum(1 - q * each, _POLE)
     open_share = (1 - z * each) / spare
     used = np.where(spare > _POLE, (q * (1 - 2 * z * each) + z**2 * each) / spare, q)
-    remaining = 1 - used / n
+    held = _held(n, z, found.scales)[:, None] + found.scales * z[:, None]
+    of_noise, of_risk = (used * n * (found.scales**power / held**2).mean(axis=1) for power in (1, 2))
     with np.errstate(divide="ignore"):
-        price = np.where(remaining > _POLE, 1 / remaining, np.inf)
+        price = np.where(of_risk < 1 - _POLE, 1 / np.maximum(1 - of_risk, _POLE), np.inf)
     missed = found.left - open_share * found.slope
     bias = attenuation**2 * np.where(missed > 0, price * missed, 0.0)
     if attenuation != 1:
         bias = bias + 2 * attenuation * (1 - attenuation) * found.left + (1 - attenuation) ** 2 * spectrum.total
-    variance = (price - 1) * noise if noise > 0 else np.zeros_like(price)
+    variance = price * of_noise * noise if noise > 0 else np.zeros_like(price)
     return Risk(bias=bias, variance=variance)
+
+
+def _held(n: Array, z: Array, scales: Array) -> Array:
+    r"""The root λ/κ, not negative, of :math:`n\,E\,\tau/(\lambda/\kappa+\tau z) = 1`; where all scales are 1, n − z."""
+    if scales.shape == (1, 1):
+        return np.maximum(n - z, 0.0)
+    low, high = np.zeros_like(z), n * scales.max(axis=1)
+    for _ in range(_HALVINGS):
+        middle = (low + high) / 2
+        more = n * (scales / (middle[:, None] + scales * z[:, None])).mean(axis=1) > 1
+        low, high = np.where(more, middle, low), np.where(more, high, middle)
+    return np.asarray(low)
 
 
 def _broadcast(examples: ArrayLike, penalty: ArrayLike, features: ArrayLike) -> Any:

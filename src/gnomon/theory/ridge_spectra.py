@@ -17,6 +17,9 @@ Array = NDArray[np.float64]
 
 _RESOLVED = 1e-13
 _FAINTEST, _FAINT, _LEVELS = 1e-10, 1e-4, 128
+_SHARES = (np.arange(32) + 0.5) / 32
+_LEAST_SCALE = 1e-6
+_ROWS = 1 + 5 + len(_SHARES)
 
 
 class Reading(NamedTuple):
@@ -31,6 +34,8 @@ class Reading(NamedTuple):
     squared : :math:`\sum_i \lambda_i^2/(\lambda_i+\kappa)^2`.
     left : :math:`\sum_i \kappa v_i^2/(\lambda_i+\kappa)`, what is left of the target.
     slope : :math:`\sum_i \kappa\lambda_i v_i^2/(\lambda_i+\kappa)^2`, which is κ d(left)/dκ.
+    scales : shape ``(m, k)`` or ``(1, 1)``, quantiles τ of mean 1: how many times the mean is what is left of the
+        kernel's variance at an example. All 1 for Gaussian features; Gaussian features times √τ have τ.
     """
 
     kappa: Array
@@ -38,6 +43,7 @@ class Reading(NamedTuple):
     squared: Array
     left: Array
     slope: Array
+    scales: Array = np.ones((1, 1))
 
 
 class Spectrum(abc.ABC):
@@ -133,34 +139,37 @@ class SampleSpectrum(Spectrum):
     The eigenvalues of a pool's Gram matrix are not those of the kernel, and along its eigenvectors a target looks
     learnable that is only memorised. The sums that risk depends on can be read from it all the same, with every example
     predicted from the others. With :math:`R = (K+\delta)^{-1}`, the residual of example a left out is
-    :math:`(Ry)_a/R_{aa}`, its variance left out (as of a Gaussian process) :math:`1/R_{aa}`, and
+    :math:`(Ry)_a/R_{aa}`, and of the kernel's variance at it :math:`1/R_{aa} - \delta` is left. At the level
 
     .. math::
-        \kappa(\delta) = \frac{1}{M^2}\sum_a\frac{1}{R_{aa}}, \qquad
-        \sum_i\frac{\lambda_i}{\lambda_i+\kappa} = M - \frac{\delta}{\kappa}, \qquad
-        \sum_i\frac{\kappa v_i^2}{\lambda_i+\kappa} + \sigma^2 = \frac1M\sum_a y_a\frac{(Ry)_a}{R_{aa}}.
+        \kappa(\delta) = \frac{\frac1M\sum_a(1/R_{aa} - \delta)}{M - \delta\,\mathrm{tr}R}
 
-    The other two sums are derivatives in κ. Where all :math:`R_{aa}` are alike, these are the traces of the
-    deterministic equivalents; where they are not, as for digits, traces depend on the pool's size and these do not.
+    are :math:`\sum_i\frac{\lambda_i}{\lambda_i+\kappa} = M - \delta\,\mathrm{tr}R`, which sum its denominator is, and
+    :math:`\sum_i\frac{\kappa v_i^2}{\lambda_i+\kappa} + \sigma^2 = \frac1M\sum_a y_a(Ry)_a/R_{aa}`. Two more sums are
+    derivatives in κ; the scales are the :math:`1/R_{aa} - \delta` over their mean. Where all :math:`R_{aa}` are alike,
+    these are the traces of the deterministic equivalents. Where they are not, as for digits, traces depend on the size
+    of the pool, and these do so little.
 
     Parameters
     ----------
-    table : shape ``(6, L)``: log δ, which increases, log κ and the other four sums of `Reading`; between them, splines.
+    table : shape ``(38, L)``: log δ, which increases, then log κ, the four sums of `Reading`, and 32 scales, ascending;
+        between them, splines.
     size : M.
 
     Raises
     ------
     GnomonError : when the table has another shape.
 
-    Source: Jacot et al., arXiv:2006.09796; Wei, Hu & Steinhardt, arXiv:2203.06176 (both by traces); left out one by one
-    in closed form: Allen, Technometrics 16 (1974) 125.
+    Source: Jacot et al., arXiv:2006.09796, and Wei, Hu & Steinhardt, arXiv:2203.06176, have the traces; Allen,
+    Technometrics 16 (1974) 125, residuals left out one by one. How scales enter is derived here, as for elliptical
+    features (El Karoui, Probab. Theory Relat. Fields 170 (2018) 95).
     """
 
     table: Array
     size: int
 
     def __post_init__(self) -> None:
-        if self.table.ndim != 2 or len(self.table) != 1 + len(Reading._fields) or self.table.shape[1] < 4:
+        if self.table.ndim != 2 or len(self.table) != _ROWS or self.table.shape[1] < 4:
             raise GnomonError(f"{self.table.shape} is no table of readings", mend="make it by SampleSpectrum.of")
 
     @classmethod
@@ -171,45 +180,46 @@ class SampleSpectrum(Spectrum):
 
         Cost: one eigendecomposition, and 128 products of an M × M matrix with twice the outputs.
         """
-        if gram.shape != (len(targets), len(targets)) or not noise >= 0:
-            raise GnomonError(
-                f"a Gram matrix {gram.shape} does not fit {len(targets)} targets, or the noise is negative"
-            )
+        size = len(targets)
+        if gram.shape != (size, size) or not noise >= 0:
+            raise GnomonError(f"a Gram matrix {gram.shape} does not fit {size} targets, or noise is negative")
         eigenvalues, vectors = np.linalg.eigh(gram)
         if not eigenvalues[-1] > 0:
             raise GnomonError("no eigenvalue of the pool is positive")
         eigenvalues, squares = np.maximum(eigenvalues, 0.0), vectors**2
-        y = targets.reshape(len(targets), -1)
+        y = targets.reshape(size, -1)
         along = vectors.T @ y
         levels = np.linspace(np.log(_FAINTEST * eigenvalues[-1]), np.log(eigenvalues.sum() / _FAINT), _LEVELS)
         rows = []
         for delta in np.exp(levels):
-            resolvent = 1 / (eigenvalues + delta)
-            own, own_twice = squares @ resolvent, squares @ resolvent**2  # diagonals of R and R²
-            fitted, fitted_twice = np.hsplit(
-                vectors @ np.hstack([resolvent[:, None] * along, resolvent[:, None] ** 2 * along]), 2
-            )
-            kappa, kappa_slope = (1 / own).mean() / len(y), (own_twice / own**2).mean() / len(y)
+            once = 1 / (eigenvalues + delta)
+            twice = once**2
+            own, own_twice = squares @ once, squares @ twice  # diagonals of R and R²
+            fitted, fitted_twice = np.hsplit(vectors @ np.hstack([once[:, None] * along, twice[:, None] * along]), 2)
+            degrees, degrees_slope = size - delta * once.sum(), delta * twice.sum() - once.sum()  # slopes are in δ
+            open_variance, open_slope = 1 / own - delta, (own_twice / own**2).mean() - 1
+            kappa = open_variance.mean() / degrees
+            kappa_slope = (open_slope - kappa * degrees_slope) / degrees
             projected, projected_twice = (y * fitted).sum(axis=1), (y * fitted_twice).sum(axis=1)
-            left = (projected / own).mean()
             left_slope = (projected * own_twice / own**2 - projected_twice / own).mean()
+            scales = np.maximum(np.quantile(open_variance, _SHARES) / open_variance.mean(), _LEAST_SCALE)
             rows.append(
-                (
+                [
                     np.log(kappa),
-                    len(y) - delta / kappa,
-                    len(y) - 1 / kappa_slope,
-                    left,
+                    degrees,
+                    degrees + kappa * degrees_slope / kappa_slope,
+                    (projected / own).mean() - noise,
                     kappa * left_slope / kappa_slope,
-                )
+                    *(scales / scales.mean()),
+                ]
             )
-        table = np.vstack([levels, np.transpose(rows)])
-        table[4] -= noise
-        return cls(table, len(y))
+        return cls(np.vstack([levels, np.transpose(rows)]), size)
 
     def read(self, log_level: Array) -> Reading:
         """See `Spectrum.read`; the level is δ."""
-        log_kappa, degrees, squared, left, slope = self._between(log_level).T
-        return Reading(np.exp(log_kappa), degrees, squared, left, slope)
+        found = self._between(log_level)
+        log_kappa, degrees, squared, left, slope = found.T[:5]
+        return Reading(np.exp(log_kappa), degrees, squared, left, slope, found[:, 5:])
 
     def bracket(self, degrees: Array, penalty: Array) -> tuple[Array, Array]:
         """See `Spectrum.bracket`: the ends of the table, beyond which nothing is learned, or more than can be read."""

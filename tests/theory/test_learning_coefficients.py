@@ -9,7 +9,11 @@ import numpy as np
 import pytest
 
 from gnomon.errors import GnomonError
-from gnomon.estimators import estimators_of
+from gnomon.estimators import Budget, estimators_of
+from gnomon.estimators.degeneracy import LocalLearningCoefficient
+from gnomon.estimators.degeneracy.known import LinearNetwork
+from gnomon.randomness import Rng
+from gnomon.subjects import ArrayData, SquaredError, Subject
 from gnomon.theory import OutOfDomainError, Theory
 from gnomon.theory.learning_coefficients import (
     DeepLinearCoefficient,
@@ -21,7 +25,12 @@ from gnomon.theory.learning_coefficients import (
     reduced_rank,
     regular,
 )
-from gnomon.theory.local_energies import crossing_energy, two_layer_energy
+from gnomon.theory.learning_coefficients_at_temperature import (
+    CrossingCoefficient,
+    TwoLayerCoefficient,
+    crossing_energy,
+    two_layer_energy,
+)
 
 
 def aoyagi_watanabe(m: int, h: int, n: int, r: int) -> tuple[float, int]:
@@ -161,3 +170,57 @@ def test_where_the_loss_has_no_zero_there_is_no_coefficient(kind: type[Theory]) 
 def test_inputs_without_meaning_are_refused(kind: type[Theory], fields: dict[str, Any]) -> None:
     with pytest.raises(GnomonError, match=r"."):
         kind(**fields)
+
+
+@pytest.mark.parametrize(
+    ("features", "outputs", "strength"), [(3, 3, 1.0), (2, 4, 0.5), (3, 1, 1.0), (1, 3, 1.0), (2, 2, 3.0)], ids=str
+)
+def test_two_layers_at_a_temperature_by_importance_sampling(features: int, outputs: int, strength: float) -> None:
+    rng = Rng(0).child("two layers", features, outputs).numpy()
+    first, second = rng.normal(size=(100_000, 2, features)), rng.normal(size=(100_000, outputs, 2))
+    energies = strength * np.square(second @ first).sum(axis=(1, 2))
+    weights = np.exp(-energies)
+    mean = np.average(energies, weights=weights)
+    error = np.sqrt(np.square(weights * (energies - mean)).sum()) / weights.sum()
+    found = TwoLayerCoefficient(features=features, outputs=outputs, strength=strength).predict()
+    assert abs(found.value - mean) < 4 * error
+
+
+@pytest.mark.parametrize(("features", "outputs"), [(3, 3), (2, 5)], ids=str)
+def test_two_layers_at_a_high_temperature_are_the_variance_of_the_product(features: int, outputs: int) -> None:
+    weak = TwoLayerCoefficient(features=features, outputs=outputs, strength=1e-7)
+    assert abs(weak.value() - 1e-7 * 2 * features * outputs) < 2 * weak.systematic()
+
+
+def test_the_estimator_reads_two_layers_at_its_temperature() -> None:
+    # white inputs of variance v, three outputs: s = τ v / (3 γ²), with γ = 1
+    x, tau = np.linalg.qr(Rng(1).child("inputs").numpy().normal(size=(64, 3))).Q * 8 * 2**0.5, 30.0
+    subject = Subject(LinearNetwork((3, 2, 3)), loss=SquaredError())
+    estimator = LocalLearningCoefficient(n_beta=tau, localisation=1.0)
+    data = ArrayData(x, np.zeros((64, 3)))
+    (found,) = estimator.measure(subject, data, sites=(), budget=Budget(), rng=Rng(2))
+    theory = TwoLayerCoefficient(features=3, outputs=3, strength=tau * 2 / 3).predict()
+    assert found.quantity == theory.quantity
+    assert abs(found.value - theory.value) < 4 * found.uncertainty.error + found.uncertainty.systematic
+
+
+@pytest.mark.parametrize(
+    ("theory", "reason"),
+    [
+        (TwoLayerCoefficient(features=1, outputs=1, strength=3.0), "no density"),
+        (TwoLayerCoefficient(features=3, outputs=3, strength=1e20), "more than"),
+        (CrossingCoefficient(powers=(0, 0), strength=3.0), "no minimum"),
+        (CrossingCoefficient(powers=(1, 1), strength=1e30), "more than"),
+    ],
+    ids=["one by one", "cold", "constant", "cold crossing"],
+)
+def test_beyond_the_integrals_it_refuses(theory: Theory, reason: str) -> None:
+    with pytest.raises(OutOfDomainError, match=reason):
+        theory.predict()
+
+
+def test_energies_without_meaning_are_refused() -> None:
+    with pytest.raises(GnomonError):
+        TwoLayerCoefficient(features=3, outputs=3, strength=0.0)
+    with pytest.raises(GnomonError):
+        CrossingCoefficient(powers=(1, -1), strength=1.0)

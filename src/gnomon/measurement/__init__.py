@@ -6,7 +6,7 @@ from gnomon.measurement.cost import Cost
 from gnomon.measurement.intervals import clopper_pearson
 from gnomon.measurement.measurement import Measurement, Status
 from gnomon.measurement.provenance import Provenance, hash_json
-from gnomon.measurement.quantities import ACCURACY, LEARNING_COEFFICIENT
+from gnomon.measurement.quantities import ACCURACY, LEARNING_COEFFICIENT, LOCAL_LEARNING_COEFFICIENT
 from gnomon.measurement.quantity import Quantity
 from gnomon.measurement.uncertainty import Randomness, Uncertainty
 from gnomon.measurement.unit import DIMENSIONLESS, Unit
@@ -16,6 +16,7 @@ __all__ = [
     "ACCURACY",
     "DIMENSIONLESS",
     "LEARNING_COEFFICIENT",
+    "LOCAL_LEARNING_COEFFICIENT",
     "Catalogue",
     "Cost",
     "Measurement",

@@ -13,7 +13,7 @@ from gnomon.measurement import Value
 from gnomon.randomness import Rng
 from gnomon.subjects import ArrayData, Data, SquaredError, Subject
 from gnomon.theory import learning_coefficients
-from gnomon.theory.local_energies import crossing_energy
+from gnomon.theory.learning_coefficients_at_temperature import crossing_energy
 
 Known = tuple[Subject, Data, Value]
 

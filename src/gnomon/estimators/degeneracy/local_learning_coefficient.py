@@ -15,26 +15,9 @@ from gnomon.estimators.degeneracy import known
 from gnomon.estimators.degeneracy.langevin import TRIALS, Chains, Scheme, Trace
 from gnomon.estimators.degeneracy.potential import Potential
 from gnomon.estimators.degeneracy.reading import Reading, read
-from gnomon.measurement import Cost, Measurement, Quantity, Uncertainty
+from gnomon.measurement import LOCAL_LEARNING_COEFFICIENT, Cost, Measurement, Uncertainty
 from gnomon.randomness import Rng
 from gnomon.subjects import Data, Subject, trainable
-
-LOCAL_LEARNING_COEFFICIENT = Quantity(
-    name="local_learning_coefficient",
-    symbol=r"\hat\lambda",
-    definition=(
-        r"\hat\lambda(w^*) = n\beta\, \mathbb{E}_{p}[K(w)], \quad K(w) = L_n(w) - L_n(w^*) - \nabla L_n(w^*) \cdot "
-        r"(w - w^*), \quad p(w) \propto e^{-n\beta K(w) - \frac{\gamma}{2} \|w - w^*\|^2}"
-    ),
-    convention=(
-        "L_n is the mean loss of the n predictions at hand, in evaluation mode; the weights of all trainable "
-        "parameters are w. The inverse temperature is nβ = n / log n and the localisation γ is √d over the mean square "
-        "of the d weights, unless chosen otherwise: both are part of the definition, and so are the examples. At a "
-        "critical point the slope of L_n is zero and this is the definition of Lau et al.; elsewhere it is taken off, "
-        "so that what is read is the shape of the loss and not how far training has yet to go."
-    ),
-    source="Lau, Furman, Wang, Murfet & Wei, arXiv:2308.12108",
-)
 
 
 @register

@@ -7,7 +7,7 @@ export OMP_NUM_THREADS ?= 1
 export MKL_NUM_THREADS ?= 1
 export HF_HUB_OFFLINE ?= 1
 
-.PHONY: demo test test-slow lint docs bench calibrate calibration-table grokking phenomena wheel clean
+.PHONY: demo test test-slow lint docs bench calibrate calibration-table grokking phenomena ledger wheel clean
 
 demo: .venv/runtime
 	$(BIN)/gnomon calibrate --quick
@@ -49,6 +49,16 @@ phenomena: .venv/runtime
 	$(BIN)/gnomon run all --preset quick --out reports/phenomena --json > reports/phenomena.json || test $$? -ne 2
 	$(BIN)/python docs/_ext/phenomena.py < reports/phenomena.json > docs/phenomena.json
 	mkdir -p docs/phenomena/figures && cp reports/phenomena/figures/*.svg docs/phenomena/figures/
+
+# the predictions in the docs: registered, measured and scored from nothing
+ledger: .venv/runtime
+	rm -rf reports/ledger
+	mkdir -p reports/ledger
+	$(BIN)/gnomon ledger register all --store reports/ledger/store
+	$(BIN)/gnomon ledger score --store reports/ledger/store --out reports/ledger --json > reports/ledger/ledger.json || test $$? -eq 3
+	$(BIN)/gnomon ledger verify --store reports/ledger/store
+	$(BIN)/python docs/_ext/ledger.py < reports/ledger/ledger.json > docs/ledger.json
+	mkdir -p docs/figures && cp reports/ledger/figures/ledger-*.svg docs/figures/
 
 # the built wheel installs into an empty environment and finds itself healthy there
 wheel: .venv/dev

@@ -16,6 +16,7 @@ extensions = [
     "atlas",
     "calibration",
     "docstrings",
+    "ledger",
     "maths",
     "phenomena",
     "theories",

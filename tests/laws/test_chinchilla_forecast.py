@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from chinchilla_runs import chinchilla_runs
 
+from chinchilla_runs import chinchilla_runs
 from gnomon.laws import form
 from gnomon.laws.baselines import log_linear
 from gnomon.laws.fitting import fit

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from synthetic_laws import DESIGNS, FORMS, Design, bic_of_all, fits_of_law
 
 from gnomon.errors import GnomonError
 from gnomon.laws import form
+from gnomon.laws.baselines import baselines
 from gnomon.laws.comparison import Comparison, compare
 from gnomon.laws.forecast import forecast, forecasts
 from gnomon.laws.table import Table
 from gnomon.randomness import Rng
+from synthetic_laws import DESIGNS, FORMS, Design, bic_of_all, fits_of_law
 
 FEW = ("constant", "pure_power_law", "power_law", "saturating_exponential")
 
@@ -103,6 +104,16 @@ def test_noise_is_chosen_for_all_together() -> None:
     table = design.table(design.values(design.x, 1, Rng(2))[0])
     found = compare(table, [form("constant"), form("pure_power_law")], draws=20)
     assert found["constant"].noise.scale == found["pure_power_law"].noise.scale == "log"
+
+
+@pytest.mark.parametrize("noise", ["normal", "log_laplace"])
+def test_an_exact_table_is_forecast_exactly(noise: str) -> None:
+    x = np.geomspace(1, 100, 12)[:, None]
+    table = Table(x=x, y=3 * x[:, 0] ** -0.5, columns=("x",), target="y")
+    found = compare(table, [form("constant"), form("pure_power_law")], noise=noise, draws=40)
+    assert found.best == "pure_power_law"
+    assert forecast(found, {"x": 400.0}).distribution.median == pytest.approx(0.15, rel=1e-6)
+    assert baselines(table, {"x": 400.0})["log_linear"].median == pytest.approx(0.15, rel=1e-6)
 
 
 def test_too_few_rows_for_a_far_end_and_refusals() -> None:

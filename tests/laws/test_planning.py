@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from chinchilla_runs import chinchilla_runs
 from scipy.optimize import minimize_scalar
 
+from chinchilla_runs import chinchilla_runs
 from gnomon.errors import GnomonError, InsufficientEvidenceError
 from gnomon.laws import form
 from gnomon.laws.fit import Fit

@@ -8,7 +8,7 @@ import numpy as np
 from scipy import stats
 
 from gnomon.errors import GnomonError
-from gnomon.laws.distribution import Mixture, Scale
+from gnomon.laws.distribution import Mixture, Scale, exact
 from gnomon.laws.forecast import point
 from gnomon.laws.form import Array
 from gnomon.laws.table import Table
@@ -40,7 +40,7 @@ def nearest_point(table: Table, x: Array) -> Mixture:
     errors = np.array([y[i] - y[row <= row.min() * (1 + 1e-9)].mean() for i, row in enumerate(apart)])
     away = np.sqrt(((units - place) ** 2).sum(axis=-1))
     near = y[away <= away.min() * (1 + 1e-9)].mean()
-    return Mixture.single(float(near), _positive(np.sqrt((errors**2).mean())), scale=scale)
+    return Mixture.single(float(near), _positive(np.sqrt((errors**2).mean()), y), scale=scale)
 
 
 def log_linear(table: Table, x: Array) -> Mixture:
@@ -62,7 +62,7 @@ def log_linear(table: Table, x: Array) -> Mixture:
     freedom = len(y) - design.shape[1]
     left_out = np.sqrt(((residual / (1 - leverage)) ** 2).mean())
     reach = np.linalg.lstsq(r.T, row, rcond=None)[0]
-    spread = _positive(left_out * np.sqrt(1 + reach @ reach))
+    spread = _positive(left_out * np.sqrt(1 + reach @ reach), y)
     widths = spread * np.sqrt(freedom / stats.chi2.ppf(_QUANTILES, freedom))
     middle = float(reach @ (q.T @ y))
     return Mixture(locations=np.full(64, middle), spreads=widths, weights=np.ones(64), scale=scale)
@@ -82,6 +82,5 @@ def _inputs(table: Table, x: Array) -> tuple[Array, Array]:
     return both[:-1], both[-1]
 
 
-def _positive(spread: float) -> float:
-    """Never 0: an exact table leaves the smallest spread that a number can have."""
-    return max(float(spread), 1e-300)
+def _positive(spread: float, y: Array) -> float:
+    return max(float(spread), float(exact(y).max()))

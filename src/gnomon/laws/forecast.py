@@ -11,7 +11,7 @@ from scipy import stats
 from gnomon.errors import GnomonError
 from gnomon.laws import discrepancy
 from gnomon.laws.comparison import Comparison
-from gnomon.laws.distribution import Mixture
+from gnomon.laws.distribution import Mixture, exact
 from gnomon.laws.fit import Fit
 from gnomon.laws.form import Array
 from gnomon.laws.table import Table
@@ -155,7 +155,7 @@ def _of_fit(one: Fit, x: Array) -> list[Mixture | None]:
         if good.mean() < 0.5:
             found.append(None)
             continue
-        widths = np.maximum(np.sqrt(spreads[good] ** 2 + off[row]), 1e-300)
+        widths = np.maximum(np.sqrt(spreads[good] ** 2 + off[row]), exact(locations[good]))
         weights = np.ones(len(widths))
         found.append(
             Mixture(

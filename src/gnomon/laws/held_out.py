@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gnomon.laws import noise as noises
+from gnomon.laws.distribution import exact
 from gnomon.laws.fit import Fit, Noise
 from gnomon.laws.fitting import STARTS, fit_many
 from gnomon.laws.form import Array
@@ -45,7 +46,8 @@ _NOTHING = -1e4
 def predictions(one: Fit, sets: NDArray[np.bool_], *, rng: Rng) -> Held:
     r"""Predict the rows of each of ``sets``, shape ``(sets, n)``, by a fit to the rows outside it.
 
-    Nothing is predicted where these are not more than the parameters, or the form has no value. The spread is that of the residuals of that fit, widened for the parameters' uncertainty by the row's leverage
+    Nothing is predicted where these are not more than the parameters, or the form has no value. The spread is that of
+    the residuals of that fit, widened for the parameters' uncertainty by the row's leverage
 
     .. math:: h = j^\top (J^\top J)^{+} j,
 
@@ -78,7 +80,7 @@ def predictions(one: Fit, sets: NDArray[np.bool_], *, rng: Rng) -> Held:
     locations, spreads = np.full(len(y), np.nan), np.full(len(y), np.nan)
     for k, rows in enumerate(sets):
         if freedom[k] > 0:
-            locations[rows], spreads[rows] = values[k, rows], np.maximum(widened[k, rows], 1e-300)
+            locations[rows], spreads[rows] = values[k, rows], np.maximum(widened[k, rows], exact(values[k, rows]))
     return Held(locations=locations, spreads=spreads, noise=one.noise)
 
 

@@ -34,6 +34,7 @@ def letters(markup: str) -> str:
     ("source", "text"),
     [
         (r"d_\mathrm{PR} = \frac{(\operatorname{tr}\Sigma)^2}{\operatorname{tr}\Sigma^2}", "dPR=(trΣ)2trΣ2"),
+        (r"\frac12 x + \frac d{10} \binom dk \arcsin t", "12x+d10(dk)arcsint"),
         (r"-\frac{1}{N}\sum_{i=1}^{N} \log p_\theta(x_i \mid x_{<i})", "−1N∑i=1Nlogpθ(xi∣x<i)"),
         (r"\left\lVert W \right\rVert_F^{2}", "‖W‖F2"),
         (r"\Bigl(\sum_b \pi_b\, g_b^2\Bigr)^{1/2}", "(∑bπbgb2)1/2"),
@@ -53,6 +54,7 @@ def test_big_operators_carry_limits_and_letters_carry_indices() -> None:
     assert "<munderover>" in mathml(r"\sum_{i=1}^n")
     assert "<munder>" in mathml(r"\max_k x")
     assert "<msubsup>" in mathml(r"x_i^2")
+    assert "<mfrac><mrow><mn>1</mn></mrow><mrow><mn>2</mn></mrow></mfrac>" in mathml(r"\frac12 x")
 
 
 def test_the_source_goes_along() -> None:

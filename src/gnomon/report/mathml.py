@@ -11,6 +11,7 @@ from collections.abc import Callable
 from markupsafe import Markup, escape
 
 _TOKEN = re.compile(r"\\[A-Za-z]+|\\.|\d+(?:\.\d+)?|\S", re.DOTALL)
+_DIGIT = re.compile(r"\s*(\d)")
 _RAW_GROUP = re.compile(r"\s*\{([^{}\\$]*)\}")
 _MATHS_IN_PROSE = re.compile(r":math:`([^`]+)`|\$([^$]+)\$|``([^`]+)``")
 _LONGEST = 2000
@@ -38,7 +39,10 @@ _OPERATORS = {
 }  # fmt: skip
 _LIMITS = {"sum": "∑", "prod": "∏", "bigcup": "⋃", "bigcap": "⋂"}
 _NAMED_LIMITS = {"max", "min", "sup", "inf", "lim"}
-_FUNCTIONS = {"log", "ln", "exp", "sin", "cos", "tan", "tanh", "det", "dim", "ker", "arg", "Pr", "deg", "gcd"}
+_FUNCTIONS = {
+    "log", "ln", "exp", "sin", "cos", "tan", "sinh", "cosh", "tanh", "arcsin", "arccos", "arctan", "det", "dim", "ker",
+    "arg", "Pr", "deg", "gcd",
+}  # fmt: skip
 _SPACES = {",": "0.17em", ":": "0.22em", ";": "0.28em", "!": "0", " ": "0.25em", "quad": "1em", "qquad": "2em"}
 _ACCENTS = {
     "hat": "^", "widehat": "^", "bar": "‾", "overline": "‾", "tilde": "~", "widetilde": "~", "vec": "→", "dot": "˙",
@@ -193,7 +197,11 @@ class _Reader:
 
     def _structure(self, name: str) -> Markup:
         if name in ("frac", "tfrac", "dfrac"):
-            return _element("mfrac", _element("mrow", self._atom()) + _element("mrow", self._atom()))
+            return _element("mfrac", _element("mrow", self._argument()) + _element("mrow", self._argument()))
+        if name == "binom":
+            above, below = _element("mrow", self._argument()), _element("mrow", self._argument())
+            stacked = _element("mfrac", above + below, ' linethickness="0"')
+            return _element("mrow", _element("mo", "(") + stacked + _element("mo", ")"))
         if name == "sqrt":
             return self._root()
         if name == "left":
@@ -203,6 +211,14 @@ class _Reader:
         if name in _SIZES:
             return self._fence()
         raise _UnreadableError
+
+    def _argument(self) -> Markup:
+        r"""What a command takes: a group, or one token, which of a number is its first digit (``\frac12``)."""
+        match = _DIGIT.match(self._source, self._at)
+        if match is None:
+            return self._atom()
+        self._at = match.end()
+        return _element("mn", match[1])
 
     def _root(self) -> Markup:
         if self._peek() != "[":

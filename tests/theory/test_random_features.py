@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from dataclasses import replace
 
@@ -202,6 +203,12 @@ def _one_hot(classes: np.ndarray) -> np.ndarray:
     return targets
 
 
+@functools.cache
+def _known(seed: int, size: int) -> SampleSpectrum:
+    pool, _ = digits().split(size, Rng(seed).child("pool"))
+    return SampleSpectrum.of(_gram(pool.images), _one_hot(pool.classes))
+
+
 _RATIOS = (0.2, 0.25, 0.5, 0.7, 0.9, 1.1, 1.3, 1.5, 2.5, 5.0, 10.0)
 
 
@@ -212,9 +219,9 @@ def _digits_off(samples: int, seeds: int, *, size: int, wrong: float, penalty: f
     measured, predicted = np.zeros((2, seeds, len(widths)))
     for seed in range(seeds):
         rng = Rng(seed).child("digits")
-        pool, others = digits().split(size, rng.child("pool"))
+        _, others = digits().split(size, Rng(seed).child("pool"))
         train, test = others.split(samples, rng.child("train"))
-        known = SampleSpectrum.of(_gram(pool.images), _one_hot(pool.classes))
+        known = _known(seed, size)
         widest = ReluFeatures.drawn(train.images, max(widths), rng.child("features"))
         labels = _one_hot(wrong_labels(train.classes, wrong, rng.child("noise")))
         for i, width in enumerate(widths):

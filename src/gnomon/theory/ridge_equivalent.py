@@ -73,8 +73,9 @@ def solve(spectrum: Spectrum, examples: ArrayLike, penalty: ArrayLike, features:
         middle = (low + high) / 2
         reading = spectrum.read(middle)
         z = reading.degrees
-        kappa = reading.kappa * (1 - z / width)
-        short = (z >= fewest) | (kappa * _held(n, z, reading.scales) < delta)
+        kappa = reading.kappa * np.maximum(1 - z / width, _POLE)
+        kept = reading.scales / ((delta / kappa)[:, None] + reading.scales * z[:, None])
+        short = (z >= fewest) | (n * kept.mean(axis=1) < 1)
         low, high = np.where(short, middle, low), np.where(short, high, middle)
     return spectrum.read(high)
 

@@ -15,6 +15,7 @@ from gnomon.randomness import Rng
 
 Count = Annotated[int, Field(ge=1)]
 Positive = Annotated[float, Field(gt=0)]
+_DIVERGED = 1e6
 
 
 class DeepLinear(Spec):
@@ -69,14 +70,14 @@ def learn(spec: DeepLinear) -> Outcome:
     learned = np.empty((spec.steps + 1, len(strengths)))
     for step in range(spec.steps + 1):
         product = second @ first
+        if not np.abs(product).max() < _DIVERGED:
+            raise GnomonError(f"training diverged at step {step}", mend="lower learning_rate")
         learned[step] = ((u.T @ product) * v.T).sum(axis=1)
         residual = product - teacher
         first, second = (
             first - spec.learning_rate * second.T @ residual,
             second - spec.learning_rate * residual @ first.T,
         )
-    if not np.isfinite(learned).all():
-        raise GnomonError("training diverged", mend="lower learning_rate")
     return {"half_learned": [passes_half(learned[:, k] / s) for k, s in enumerate(strengths)]}
 
 

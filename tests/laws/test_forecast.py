@@ -57,6 +57,7 @@ def test_the_parts_of_the_variance_add_up(one: Fit) -> None:
     variance = belief.weights @ (belief.spreads**2 + belief.locations**2) - belief.mean**2
     assert sum(found.variances.values()) == pytest.approx(variance, rel=1e-6)
     assert found.variances["form"] == 0
+    assert found.variances["residual"] == pytest.approx(one.noise.spread**2 * 38 / 36, rel=0.03)  # Student's t
     near, far = (forecast(one, {"x": x}).variances["parameter"] for x in (30.0, 1e6))
     assert far > 10 * near
 
@@ -75,7 +76,7 @@ def test_residuals_that_neighbours_share_widen_the_forecast() -> None:
 
 
 def test_domain_and_what_is_outside(one: Fit) -> None:
-    assert domain(one) == "log_linear fitted to 40 rows: x from 1 to 1000 and 1 decades beyond"
+    assert domain(one) == "log_linear fitted to 40 rows: x from 1 to 1000 and a decade beyond"
     inside, near, far = (forecast(one, {"x": x}) for x in (50.0, 9e3, 1e6))
     assert (inside.outside, inside.beyond) == ((), {})
     assert near.outside == ()

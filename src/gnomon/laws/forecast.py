@@ -17,10 +17,18 @@ from gnomon.laws.form import Array
 from gnomon.laws.table import Table
 
 DECADES = 1.0
-"""How far beyond its table a law is still said to hold."""
+"""How far beyond its table a law is still said to hold; widths of the table where an input is not positive."""
 
 _LARGEST = 1e100
 """No draw beyond it is a value."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Part:
+    """What one fit says of one place, ``law`` of its variance being what the law misses."""
+
+    mixture: Mixture
+    law: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,8 +40,9 @@ class Forecast:
     distribution : holds the parameters' uncertainty, that of the form where several were compared, and the scatter of
         one more measurement.
     at : the inputs, by name.
-    variances : of g(y), the number or its logarithm as the noise has it, by where it comes from: ``residual``,
-        ``parameter``, ``form``; they add up.
+    variances : of g(y), the number or its logarithm as the noise has it, by where it comes from; they add up.
+        ``residual``: scatter of one measurement; ``parameter``: spread of the draws; ``law``: what the law misses (see
+        `gnomon.laws.discrepancy`); ``form``: disagreement of the forms compared.
     domain : where the law claims to hold, in words: the ranges of its table and `DECADES` beyond.
     outside : why ``at`` is outside; empty inside.
     beyond : by input, decades outside the range of the table (for inputs that are not all positive, widths of the
@@ -60,7 +69,7 @@ def forecast(source: Fit | Comparison, at: Mapping[str, float]) -> Forecast:
     beyond = {name: far for name, far in _beyond(table, x[0]).items() if far > 0}
     unit = {name: _unit(column) for name, column in zip(table.columns, table.x.T, strict=True)}
     return Forecast(
-        distribution=Mixture.pooled(each, weights).compressed(),
+        distribution=Mixture.pooled([part.mixture for part in each], weights).compressed(),
         at={name: float(value) for name, value in zip(table.columns, x[0], strict=True)},
         variances=_variances(each, weights),
         domain=domain(source),
@@ -75,7 +84,9 @@ def forecast(source: Fit | Comparison, at: Mapping[str, float]) -> Forecast:
 
 def forecasts(source: Fit | Comparison, x: Array) -> tuple[Mixture, ...]:
     """The predictive distributions at each row of ``x``, shape ``(m, columns)``; the draws are evaluated at once."""
-    return tuple(Mixture.pooled(each, weights).compressed() for each, weights in _parts(source, x))
+    return tuple(
+        Mixture.pooled([part.mixture for part in each], weights).compressed() for each, weights in _parts(source, x)
+    )
 
 
 def domain(source: Fit | Comparison) -> str:
@@ -83,7 +94,8 @@ def domain(source: Fit | Comparison) -> str:
     table = _table(source)
     names = [source.form.name] if isinstance(source, Fit) else [one.form.name for one in source.fits]
     ranges = ", ".join(
-        f"{name} from {column.min():g} to {column.max():g} and {DECADES:g} {_unit(column)} beyond"
+        f"{name} from {column.min():g} to {column.max():g} and "
+        + ("a decade beyond" if column.min() > 0 else "as far again beyond")
         for name, column in zip(table.columns, table.x.T, strict=True)
     )
     return f"{' or '.join(names)} fitted to {len(table)} rows: {ranges}"
@@ -106,8 +118,8 @@ def _table(source: Fit | Comparison) -> Table:
     return source.table if isinstance(source, Fit) else source.fits[0].table
 
 
-def _parts(source: Fit | Comparison, x: Array) -> list[tuple[list[Mixture], Array]]:
-    """For each row of ``x`` the mixture and weight of each fit that has a value there.
+def _parts(source: Fit | Comparison, x: Array) -> list[tuple[list[_Part], Array]]:
+    """For each row of ``x`` what each fit that has a value there says, and its weight.
 
     A form without one (of negative values on a scale of logarithms) cannot be right there and is left out.
     """
@@ -124,7 +136,7 @@ def _parts(source: Fit | Comparison, x: Array) -> list[tuple[list[Mixture], Arra
     return found
 
 
-def _of_fit(one: Fit, x: Array) -> list[Mixture | None]:
+def _of_fit(one: Fit, x: Array) -> list[_Part | None]:
     r"""At each row of ``x`` a component for each draw of the bootstrap; ``None`` where most draws have no value.
 
     With m units (rows, or groups) and p parameters, draws lie :math:`\sqrt{m/(m-p)}` too close to the optimum, and the
@@ -148,20 +160,23 @@ def _of_fit(one: Fit, x: Array) -> list[Mixture | None]:
     drawn = middle + np.sqrt(units / freedom) * (drawn - middle)
     order = _scattered(len(one.draws))
     spreads = one.noise.spread * np.sqrt(freedom / stats.chi2.ppf(order, freedom))
-    off = discrepancy.variance(one, x, drawn) / (2 if one.noise.kind == "laplace" else 1)
-    found: list[Mixture | None] = []
+    law = discrepancy.variance(one, x, drawn)
+    missed = law / (2 if one.noise.kind == "laplace" else 1)
+    found: list[_Part | None] = []
     for row, locations in enumerate(drawn.T):
         good = np.abs(locations) < _LARGEST
         if good.mean() < 0.5:
             found.append(None)
             continue
-        widths = np.maximum(np.sqrt(spreads[good] ** 2 + off[row]), exact(locations[good]))
-        weights = np.ones(len(widths))
-        found.append(
-            Mixture(
-                locations=locations[good], spreads=widths, weights=weights, kind=one.noise.kind, scale=one.noise.scale
-            )
+        widths = np.maximum(np.sqrt(spreads[good] ** 2 + missed[row]), exact(locations[good]))
+        mixture = Mixture(
+            locations=locations[good],
+            spreads=widths,
+            weights=np.ones(len(widths)),
+            kind=one.noise.kind,
+            scale=one.noise.scale,
         )
+        found.append(_Part(mixture=mixture, law=float(law[row])))
     return found
 
 
@@ -171,15 +186,18 @@ def _scattered(count: int) -> Array:
     return np.asarray((np.arange(count) * golden % 1).argsort().argsort() + 0.5) / count
 
 
-def _variances(each: list[Mixture], weights: Array) -> dict[str, float]:
+def _variances(each: list[_Part], weights: Array) -> dict[str, float]:
     weights = weights / weights.sum()
-    factor = 2.0 if each[0].kind == "laplace" else 1.0
-    means = np.array([part.weights @ part.locations for part in each])
-    around = np.array([part.weights @ (part.locations - m) ** 2 for part, m in zip(each, means, strict=True)])
-    residual = np.array([part.weights @ part.spreads**2 for part in each]) * factor
+    mixtures = [part.mixture for part in each]
+    factor = 2.0 if mixtures[0].kind == "laplace" else 1.0
+    means = np.array([one.weights @ one.locations for one in mixtures])
+    around = np.array([one.weights @ (one.locations - m) ** 2 for one, m in zip(mixtures, means, strict=True)])
+    spread = np.array([one.weights @ one.spreads**2 for one in mixtures]) * factor
+    law = np.array([part.law for part in each])
     return {
-        "residual": float(weights @ residual),
+        "residual": float(weights @ np.maximum(spread - law, 0.0)),
         "parameter": float(weights @ around),
+        "law": float(weights @ law),
         "form": float(weights @ (means - weights @ means) ** 2),
     }
 

@@ -44,6 +44,7 @@ def letters(markup: str) -> str:
         (r"f''(x) \ne 50\%", "f′′(x)≠50%"),
         (r"\text{share of } X^\top X", "share\xa0of\xa0X⊤X"),
         (r"\theta \leftarrow \theta", "θ←θ"),
+        (r"x = \begin{cases}a^2 & a > 1\\ \text{else}\end{cases} + y", "x={a2a>1else+y"),
     ],
 )
 def test_typesets(source: str, text: str) -> None:
@@ -63,7 +64,7 @@ def test_the_source_goes_along() -> None:
 
 
 @pytest.mark.parametrize(
-    "source", [r"\unknown{x}", "{", "}", "x^", r"\frac{a}", r"\left( x", "{" * 5000, r"\begin{cases} 1 \end{cases}"]
+    "source", [r"\unknown{x}", "{", "}", "x^", r"\frac{a}", r"\left( x", "{" * 5000, r"\begin{array} 1 \end{array}"]
 )
 def test_what_cannot_be_read_is_shown_as_it_is(source: str) -> None:
     assert checked(mathml(source)).find("code").text == source  # type: ignore[union-attr]

@@ -210,6 +210,8 @@ class _Reader:
             return _element("mrow", opening + inside + self._fence())
         if name in _SIZES:
             return self._fence()
+        if name == "begin" and self._raw_group() == "cases":
+            return self._cases()
         raise _UnreadableError
 
     def _argument(self) -> Markup:
@@ -235,6 +237,27 @@ class _Reader:
             parts.append(self._scripted())
         self._next()
         return Markup("").join(parts)
+
+    def _cases(self) -> Markup:
+        """Alternatives behind a brace: cells parted by ``&``, rows by two backslashes."""
+        table: list[list[Markup]] = [[Markup("")]]
+        while (token := self._peek()) != "\\end":
+            if token in (None, "}"):
+                raise _UnreadableError
+            if token == "&":
+                self._next()
+                table[-1].append(Markup(""))
+            elif token == "\\\\":
+                self._next()
+                table.append([Markup("")])
+            else:
+                table[-1][-1] += self._scripted()
+        self._next()
+        if self._raw_group() != "cases":
+            raise _UnreadableError
+        cells = (Markup("").join(_element("mtd", cell) for cell in row) for row in table)
+        rows = Markup("").join(_element("mtr", row) for row in cells)
+        return _element("mrow", _element("mo", "{") + _element("mtable", rows, ' columnalign="left"'))
 
     def _fence(self) -> Markup:
         token = self._next()

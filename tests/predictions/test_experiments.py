@@ -104,7 +104,7 @@ def test_nothing_of_the_pool_is_trained_or_tested_on() -> None:
 
 
 def test_descent_diverges_at_two_over_the_largest_curvature() -> None:
-    for dimension in (10, 60, 130):
+    for dimension in (10, 60, 130, 250):
         spec = DescentThreshold(examples=100, dimension=dimension, seed=2)
         x = Rng(2).child("inputs").numpy().standard_normal((100, dimension))
         exact = 2 / float(np.linalg.eigvalsh(x.T @ x / 100)[-1])

@@ -13,6 +13,7 @@ from gnomon.lab.sweep import Outcome, experiment
 from gnomon.randomness import Rng
 
 Count = Annotated[int, Field(ge=1)]
+_ROUNDING = 1e-24
 
 
 class DescentThreshold(Spec):
@@ -61,11 +62,12 @@ def _grows(
     """Whether the loss rose over the last tenth of the steps, for each step size."""
     away = np.repeat(start[:, None], len(rates), axis=1)
     before = np.zeros(len(rates))
+    rounding = _ROUNDING * float(start @ hessian @ start)  # a loss that has fallen there goes up and down by chance
     with np.errstate(over="ignore", invalid="ignore"):
         for step in range(steps):
             if step == steps - steps // 10 - 1:
                 before = (away * (hessian @ away)).sum(axis=0)
             away = away - rates * (hessian @ away)
         after = (away * (hessian @ away)).sum(axis=0)
-        grown: NDArray[np.bool_] = ~(after <= before) | ~np.isfinite(after)
+        grown: NDArray[np.bool_] = ~(after <= np.maximum(before, rounding)) | ~np.isfinite(after)
     return grown

@@ -113,7 +113,11 @@ def _every(scored: Predictions) -> Figure:
     shape = alt.Shape(
         "series:N", scale=alt.Scale(domain=["miss", "hit"], range=["diamond", "circle"]), legend=alt.Legend(title=None)
     )
-    x = alt.X("z:Q", scale=alt.Scale(domain=[-_FAR, _FAR]), axis=alt.Axis(title="z of the measured number"))
+    x = alt.X(
+        "z:Q",
+        scale=alt.Scale(domain=[-_FAR - 0.5, _FAR + 0.5], nice=False),
+        axis=alt.Axis(title="z of the measured number"),
+    )
     band = alt.Chart(alt.InlineData(values=[{"low": -_Z, "high": _Z}]))
     layers = [
         band.mark_rect(color=MUTED, opacity=0.13).encode(x="low:Q", x2="high:Q"),

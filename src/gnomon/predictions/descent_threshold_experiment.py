@@ -13,7 +13,7 @@ from gnomon.lab.sweep import Outcome, experiment
 from gnomon.randomness import Rng
 
 Count = Annotated[int, Field(ge=1)]
-_ROUNDING = 1e-24
+_ROUNDING = 1e-12
 
 
 class DescentThreshold(Spec):

@@ -123,7 +123,7 @@ def test_what_the_ledger_has_scored_is_known(ledger: Ledger) -> None:
     register(ledger, [by_hand("rival", step=1)])  # two may predict the same before it is measured
     score_by_hand(ledger, book.records[1].registered, 0.5, 0.01)
     with pytest.raises(MeasuredAlreadyError, match="entry 4 of the ledger scored it"):
-        register(ledger, [by_hand("late", step=1)])
+        register(ledger, [by_hand("late", step="1.0")])
     register(ledger, [by_hand("one", step=3)])
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import re
@@ -50,30 +51,34 @@ class Entry:
     def make(cls, *, number: int, time: str, kind: Kind, body: Mapping[str, Any], previous: str) -> Self:
         """The entry with its hash. Raises GnomonError for a body that is not JSON."""
         content = {"number": number, "time": time, "kind": kind, "body": dict(body), "previous": previous}
-        digest = hashlib.sha256(canonical(content).encode()).hexdigest()
         # as a reader will see it: tuples are lists there
-        content["body"] = json.loads(canonical(dict(body)))
-        return cls(**content, hash=digest)  # type: ignore[arg-type]
+        written = json.loads(canonical(content))
+        return cls(**written, hash=_hash(written))
 
     def line(self) -> bytes:
         """The line in the file, with its end."""
         return canonical(vars(self)).encode() + b"\n"
 
 
+@functools.lru_cache(maxsize=4096)
 def read_line(line: bytes) -> Entry:
-    """The entry in ``line``, which lacks its end. Raises BadLineError unless that is, byte for byte, `Entry.line`."""
+    """The entry in ``line``, which lacks its end. Raises BadLineError unless that is, byte for byte, `Entry.line`.
+
+    What was read once is remembered: whoever appends reads all lines before.
+    """
     try:
         found = json.loads(line.decode("ascii"))
         entry = Entry(**found)
-        again = Entry.make(**{name: value for name, value in found.items() if name != "hash"})
+        digest = _hash({name: value for name, value in found.items() if name != "hash"})
+        again = canonical(found)
         sound = type(entry.number) is int and entry.kind in get_args(Kind) and _TIME.fullmatch(entry.time)
     except (GnomonError, ValueError, TypeError, RecursionError):
         raise BadLineError("it is not an entry of a ledger") from None
     if not sound:
         raise BadLineError("its number, kind or time is none")
-    if again.hash != entry.hash:
+    if digest != entry.hash:
         raise BadLineError("its hash is not that of its content")
-    if entry.line() != line + b"\n":
+    if again.encode() != line:
         raise BadLineError("it is not written as gnomon writes it")
     return entry
 
@@ -81,3 +86,7 @@ def read_line(line: bytes) -> Entry:
 def moment(time: datetime) -> str:
     """``time`` as entries state it."""
     return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def _hash(content: Mapping[str, Any]) -> str:
+    return hashlib.sha256(canonical(content).encode()).hexdigest()

@@ -52,7 +52,7 @@ class Known:
             if record.scored is None:
                 continue
             other = record.registered.prediction.target
-            if other.hash == target.hash or wanted & spec_hashes(other):
+            if _equal(other, target) or wanted & spec_hashes(other):
                 return f"entry {record.scored.number} of the ledger scored it at {record.scored.time}"
         if wanted:
             for one in self._records(str(target.conditions["experiment"])):
@@ -108,7 +108,8 @@ def made_at(created: str) -> str:
     except ValueError:
         raise GnomonError(f"a measurement states no time, but {created!r}", mend="measure it again") from None
     time = time if time.tzinfo is not None else time.replace(tzinfo=UTC)
-    return moment(min(time + timedelta(seconds=1, microseconds=-1), now) if time.microsecond == 0 else time)
+    last = time + timedelta(seconds=1, microseconds=-1) if time.microsecond == 0 else time
+    return moment(min(last, now))
 
 
 def _in_points(quantity: str, conditions: Mapping[str, Any], store: Store) -> Iterator[Found]:
@@ -119,6 +120,13 @@ def _in_points(quantity: str, conditions: Mapping[str, Any], store: Store) -> It
         if fits and isinstance(number, int | float) and not isinstance(number, bool):
             said = f"point {record.key[:12]} of {record.experiment}"
             yield Found(said=said, created=record.created, value=float(number))
+
+
+def _equal(one: Target, other: Target) -> bool:
+    """Whether two targets are of the same quantity under the same conditions, 1e2 being 100."""
+    if one.quantity != other.quantity or one.conditions.keys() != other.conditions.keys():
+        return False
+    return all(_same(value, other.conditions[name]) for name, value in one.conditions.items())
 
 
 def _typed(fields: dict[str, str]) -> dict[str, Any]:

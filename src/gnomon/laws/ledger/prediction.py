@@ -48,11 +48,6 @@ class Target:
         conditions = {"experiment": points[0].experiment, "specs": specs, "statistic": statistic}
         return cls(quantity=quantity.name, unit=str(quantity.unit), conditions=conditions)
 
-    @property
-    def hash(self) -> str:
-        """SHA-256 of quantity and conditions."""
-        return hash_json({"quantity": self.quantity, "conditions": plain_json(self.conditions)})
-
     def to_json(self) -> dict[str, Any]:
         """JSON object; the inverse of ``Target(**data)``."""
         return {"quantity": self.quantity, "unit": self.unit, "conditions": plain_json(self.conditions)}

@@ -75,7 +75,7 @@ def test_gaussian_features_at_every_width() -> None:
                 eigenvalues,
                 coefficients,
                 samples=n,
-                draws=40,
+                draws=30,
                 seed=width,
                 penalty=penalty,
                 noise=0.2,
@@ -242,21 +242,17 @@ def _digits_off(samples: int, seeds: int, *, size: int, wrong: float, penalty: f
     return predicted.mean(axis=0) / measured.mean(axis=0) - 1
 
 
-@pytest.mark.parametrize(
-    ("wrong", "penalty", "most"),
-    [(0.0, 0.0, 0.1), (0.2, 0.05, 0.1)],
-    ids=["ridgeless", "wrong labels, penalty"],
-)
-def test_relu_features_of_digits_are_predicted_from_other_digits(wrong: float, penalty: float, most: float) -> None:
-    """n = 200 and a pool of 600: no image is in two of pool, training and test."""
-    off = _digits_off(200, 3, size=600, wrong=wrong, penalty=penalty)
-    assert np.median(np.abs(off)) < most, off
+@pytest.mark.parametrize("wrong", [0.0, 0.2], ids=["right labels", "a fifth wrong"])
+def test_relu_features_of_digits_are_predicted_from_other_digits(wrong: float) -> None:
+    """n = 200, no penalty and a pool of 600: no image is in two of pool, training and test."""
+    off = _digits_off(200, 3, size=600, wrong=wrong, penalty=0.0)
+    assert np.median(np.abs(off)) < 0.1, off
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("samples", [100, 200, 400], ids=str)
 def test_relu_features_of_digits_in_every_arm(samples: int) -> None:
-    """The median over widths and arms is within 10 %; wrong labels without a penalty within 15 %."""
+    """In every arm the median over widths is within 10 %."""
     arms = {
         (wrong, penalty): np.abs(_digits_off(samples, 6, size=800, wrong=wrong, penalty=penalty))
         for wrong in (0.0, 0.2)
@@ -264,8 +260,7 @@ def test_relu_features_of_digits_in_every_arm(samples: int) -> None:
     }
     for arm, off in arms.items():
         print(samples, arm, f"median {np.median(off):.3f}, largest {off.max():.3f}")
-    assert np.median(list(arms.values())) < 0.1
-    assert max(float(np.median(off)) for off in arms.values()) < 0.15
+    assert max(float(np.median(off)) for off in arms.values()) < 0.1
 
 
 def test_a_pool_that_is_too_small_is_refused() -> None:

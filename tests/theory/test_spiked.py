@@ -28,7 +28,7 @@ from gnomon.theory.spiked_matrix import (
     matrix_threshold,
 )
 
-DRAWS = 300
+DRAWS = 200
 
 
 def _agrees(drawn: np.ndarray, value: float, bound: float) -> bool:

@@ -20,7 +20,7 @@ from gnomon.report.numbers import plain
 
 Values = list[float | None]
 
-_GRID = 60
+_GRID = 40
 _MOST_FORMS, _LEAST_WEIGHT = 4, 0.01
 _LEVELS = 5
 _BAND = 0.9

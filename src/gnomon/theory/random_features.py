@@ -130,14 +130,16 @@ class RandomFeatures(_FeaturesRisk):
 class PooledRandomFeatures(_FeaturesRisk):
     r"""Excess risk of regression on N random features, from a pool of other examples and no training.
 
-    The formula of `RandomFeatures`,
+    The formula of `RandomFeatures`, with examples that are not alike: of scales τ, mean 1,
 
     .. math::
-        R + \sigma^2 = \frac{\ell(\gamma) - \frac{N-z}{N-q}\,\gamma\,\ell'(\gamma) + \sigma^2}
-        {1 - \frac{q(N-2z)+z^2}{n(N-q)}}, \qquad \ell(\gamma) = \sum_i\frac{\gamma v_i^2}{\lambda_i+\gamma},
+        R = \frac{B + U\,T_1\,\sigma^2}{1 - U\,T_2}, \qquad
+        B = \ell - \frac{N-z}{N-q}\,\gamma\,\ell'(\gamma), \quad U = \frac{q(N-2z)+z^2}{N-q}, \quad
+        T_k = n\,E\,\frac{\tau^k}{(\lambda/\kappa+\tau z)^2},
 
-    with z, q and ℓ read from the Gram matrix of the features' kernel on M examples by
-    `gnomon.theory.ridge_spectra.SampleSpectrum`, which does not take what the pool memorises for what it learns.
+    where z, q, :math:`\ell(\gamma) = \sum_i\gamma v_i^2/(\lambda_i+\gamma)` and τ are read from the Gram matrix of the
+    features' kernel on M examples by `gnomon.theory.ridge_spectra.SampleSpectrum`, which does not take what the pool
+    memorises for what it learns.
 
     Parameters
     ----------

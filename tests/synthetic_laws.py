@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -10,7 +9,7 @@ from numpy.typing import NDArray
 
 from gnomon.laws import bootstrap, form
 from gnomon.laws import noise as noises
-from gnomon.laws.fit import Fit, Noise
+from gnomon.laws.fit import Fit
 from gnomon.laws.fitting import fit_many
 from gnomon.laws.form import Form
 from gnomon.laws.table import Table
@@ -86,48 +85,38 @@ DESIGNS = {
 }
 
 
-def bic_of_all(design: Design, y: Array, starts: int = 16) -> Array:
-    """BIC of every form for every table of ``y`` (tables, n), shape ``(tables, forms)``; all tables in one batch."""
-    x, noise = design.x, noises.candidates(design.noise, y)[0]
-    scores = []
-    for name in FORMS:
-        kind = form(name)
-        begin = np.stack([kind.starts(x, row, starts) for row in y])
-        found = fit_many(kind, x, y, noise=noise, starts=begin)
-        with np.errstate(all="ignore"):
-            likelihood = [
-                float(noises.log_likelihood(noise, o, row)) for o, row in zip(found.objective, y, strict=True)
-            ]
-        scores.append((begin.shape[-1] + 1) * np.log(y.shape[1]) - 2 * np.array(likelihood))
-    return np.stack(scores, axis=-1)
+def fits(design: Design, name: str, y: Array, rng: Rng, *, draws: int = 0, starts: int = 16) -> list[Fit]:
+    """Fits of the form ``name`` to every table of ``y`` (tables, n), in one batch and another for the bootstrap.
 
-
-def fits_of_law(design: Design, y: Array, draws: int, rng: Rng) -> Sequence[Fit]:
-    """Fits of the right form to every table of ``y`` (tables, n), with draws of the bootstrap, in two batches."""
-    kind, x, noise = design.form, design.x, noises.candidates(design.noise, y)[0]
+    They are those of `gnomon.laws.fitting.fit` but for the intervals of parameters, which no forecast rests on.
+    """
+    kind, x, noise = form(name), design.x, noises.candidates(design.noise, y)[0]
     tables, n = y.shape
-    found = fit_many(kind, x, y, noise=noise, starts=np.stack([kind.starts(x, row, 16) for row in y]))
+    found = fit_many(kind, x, y, noise=noise, starts=np.stack([kind.starts(x, row, starts) for row in y]))
     p = found.theta.shape[1]
-    weights = bootstrap.multiplicities(n, tables * draws, rng)
-    begin = np.repeat(found.theta, draws, axis=0)[:, None, :]
-    drawn = fit_many(kind, x, np.repeat(y, draws, axis=0), noise=noise, starts=begin, weights=weights).theta
-    fits = []
+    drawn = np.empty((0, p))
+    if draws:
+        weights = bootstrap.multiplicities(n, tables * draws, rng)
+        begin = np.repeat(found.theta, draws, axis=0)[:, None, :]
+        drawn = fit_many(kind, x, np.repeat(y, draws, axis=0), noise=noise, starts=begin, weights=weights).theta
+    each = []
     for k, row in enumerate(y):
         objective = float(found.objective[k])
-        family: Noise = replace(noise, spread=float(noises.spread(noise, objective * n / (n - p))))
-        fits.append(
+        with np.errstate(all="ignore"):
+            likelihood = float(noises.log_likelihood(noise, objective, row))
+        each.append(
             Fit(
                 form=kind,
                 table=design.table(row),
-                noise=family,
+                noise=replace(noise, spread=float(noises.spread(noise, objective * n / (n - p)))),
                 theta=found.theta[k],
                 draws=drawn[k * draws : (k + 1) * draws],
                 parameters={},
                 level=0.9,
                 objective=objective,
-                log_likelihood=np.nan,
-                aic=np.nan,
-                bic=np.nan,
+                log_likelihood=likelihood,
+                aic=2 * (p + 1) - 2 * likelihood,
+                bic=(p + 1) * float(np.log(n)) - 2 * likelihood,
             )
         )
-    return fits
+    return each

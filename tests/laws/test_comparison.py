@@ -8,11 +8,11 @@ import pytest
 from gnomon.errors import GnomonError
 from gnomon.laws import form
 from gnomon.laws.baselines import baselines
-from gnomon.laws.comparison import Comparison, compare
+from gnomon.laws.comparison import Comparison, compare, weigh
 from gnomon.laws.forecast import forecast, forecasts
 from gnomon.laws.table import Table
 from gnomon.randomness import Rng
-from synthetic_laws import DESIGNS, FORMS, Design, bic_of_all, fits_of_law
+from synthetic_laws import DESIGNS, FORMS, Design, fits
 
 FEW = ("constant", "pure_power_law", "power_law", "saturating_exponential")
 
@@ -27,14 +27,30 @@ def won_and_covered(name: str, tables: int, draws: int, rng: Rng) -> tuple[float
     design = DESIGNS[name]
     y = design.values(design.x, tables, rng.child("table"))
     beyond = design.values(design.beyond, tables, rng.child("beyond"))[:, 0]
-    won = np.mean(np.array(FORMS)[bic_of_all(design, y).argmin(axis=1)] == name)
-    ends = [forecasts(one, design.beyond)[0].interval(0.9) for one in fits_of_law(design, y, draws, rng.child("draws"))]
-    return float(won), float(np.mean([low <= v <= high for (low, high), v in zip(ends, beyond, strict=True)]))
+    bic = np.array([[one.bic for one in fits(design, other, y, rng)] for other in FORMS])
+    right = fits(design, name, y, rng.child("draws"), draws=draws)
+    ends = [forecasts(one, design.beyond)[0].interval(0.9) for one in right]
+    covered = np.mean([low <= v <= high for (low, high), v in zip(ends, beyond, strict=True)])
+    return float(np.mean(np.array(FORMS)[bic.argmin(axis=0)] == name)), float(covered)
+
+
+def covered_by_all(name: str, tables: int, draws: int, rng: Rng) -> float:
+    """How often the 90 % interval of all forms together, weighed, holds a measurement a decade out."""
+    design = DESIGNS[name]
+    y = design.values(design.x, tables, rng.child("table"))
+    beyond = design.values(design.beyond, tables, rng.child("beyond"))[:, 0]
+    every = [fits(design, other, y, rng.child(other), draws=draws) for other in FORMS]
+    held = 0
+    for k, each in enumerate(zip(*every, strict=True)):
+        found = weigh(design.table(y[k]), each, rng=rng.child(k))
+        low, high = forecasts(found, design.beyond)[0].interval(0.9)
+        held += low <= beyond[k] <= high
+    return held / tables
 
 
 def test_a_right_law_wins_and_is_covered_a_decade_out() -> None:
-    """Ten tables of each of the nine forms: 9 in 10 are found and covered; fewer than 8 in 10 has probability 10⁻³."""
-    found = np.array([won_and_covered(name, 10, 50, Rng(5).child(name)) for name in FORMS])
+    """Eight tables of each of the nine forms: 9 in 10 are found and covered; under 8 in 10 has a probability of 1 %."""
+    found = np.array([won_and_covered(name, 8, 50, Rng(5).child(name)) for name in FORMS])
     assert (found.mean(axis=0) > 0.8).all()
     assert (found >= 0.5).all()
 
@@ -43,24 +59,18 @@ def test_a_right_law_wins_and_is_covered_a_decade_out() -> None:
 @pytest.mark.parametrize("name", FORMS)
 def test_each_right_law_wins_and_is_covered_a_decade_out(name: str) -> None:
     won, covered = won_and_covered(name, 200, 100, Rng(3).child(name))
+    print(f"{name}: best in {won:.3f}, covered in {covered:.3f} of 200")
     assert won >= 0.8
     assert 0.85 <= covered <= 0.98
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", FORMS)
-def test_a_comparison_of_all_forms_is_covered_a_decade_out(name: str) -> None:
-    design, tables = DESIGNS[name], 40
-    y = design.values(design.x, tables, Rng(3).child(name, "y"))
-    beyond = design.values(design.beyond, tables, Rng(3).child(name, "n"))[:, 0]
-    held = won = 0
-    for k in range(tables):
-        found = compare(design.table(y[k]), [form(n) for n in FORMS], noise=design.noise, draws=60, rng=Rng(k))
-        low, high = forecasts(found, design.beyond)[0].interval(0.9)
-        held += low <= beyond[k] <= high
-        won += found.best == name
-    assert won / tables >= 0.8
-    assert held / tables >= 0.8  # of a coverage of 0.9 less than 0.8 would be seen once in 50
+def test_all_forms_together_are_covered_a_decade_out() -> None:
+    """Forecasts of the comparison, 12 tables of each law: weights of wrong forms make them wider, not wrong."""
+    covered = {name: covered_by_all(name, 12, 60, Rng(9).child(name)) for name in FORMS}
+    print(covered)
+    assert 0.84 < np.mean(list(covered.values())) < 0.99  # of 108: two standard errors below 0.9
+    assert min(covered.values()) >= 0.66
 
 
 def test_a_comparison() -> None:

@@ -124,6 +124,12 @@ def test_numbers_that_the_scale_excludes() -> None:
     assert Mixture.single(0.0, 2.0, kind="laplace", scale="log").crps(1.0) == math.inf
 
 
+def test_what_a_double_cannot_hold_is_infinite() -> None:
+    absurd = Mixture.single(0.0, 120.0, scale="log")
+    assert absurd.mean == absurd.crps(1.0) == math.inf
+    assert absurd.median == pytest.approx(1.0)
+
+
 def test_far_misses_are_told_apart() -> None:
     one = Mixture.pooled([Mixture.single(0.0, 1.0), Mixture.single(0.1, 1.0)], [0.5, 0.5])
     assert one.cdf(60.0) == 1.0

@@ -44,14 +44,18 @@ def tail(table: Table, noise: Noise, parameters: int, level: float) -> float:
     """
     if noise.kind == "laplace" and table.groups is None:
         return (1 - level) / 2
-    units, taken = count(table), parameters
+    units, left = count(table), freedom(table, parameters)
+    reach = stats.t.ppf((1 + level) / 2, left) * np.sqrt(units / left)
+    return float(stats.norm.cdf(-reach))
+
+
+def freedom(table: Table, parameters: int) -> int:
+    """Degrees of freedom that the units leave, at least 1; a group with p different inputs or more takes only one."""
+    taken = parameters
     if table.groups is not None:
         whole = (np.unique(table.x[table.groups == name], axis=0) for name in np.unique(table.groups))
-        places = min(len(one) for one in whole)
-        taken = 1 if places >= parameters else parameters
-    freedom = max(units - taken, 1)
-    reach = stats.t.ppf((1 + level) / 2, freedom) * np.sqrt(units / freedom)
-    return float(stats.norm.cdf(-reach))
+        taken = 1 if min(len(one) for one in whole) >= parameters else parameters
+    return max(count(table) - taken, 1)
 
 
 def interval(draws: Array, share: float) -> tuple[Array, Array]:

@@ -132,7 +132,8 @@ class Mixture:
     @property
     def mean(self) -> float:
         """The expectation; infinite for a Laplace of the logarithm whose spread is 1 or more."""
-        return float(self.weights @ crps.means(self.locations, self.spreads, self.kind, self.scale))
+        with np.errstate(over="ignore"):
+            return float(self.weights @ crps.means(self.locations, self.spreads, self.kind, self.scale))
 
     @overload
     def log_density(self, y: float) -> float: ...
@@ -166,12 +167,16 @@ class Mixture:
     def crps(self, y: float) -> float:
         r"""Continuous ranked probability score :math:`\int (F(t) - 1[t \ge y])^2\,dt`, in the unit of y.
 
-        Infinite for a Laplace of the logarithm whose spread is 2 or more. Method and cost: `gnomon.laws.crps`.
+        Infinite for a Laplace of the logarithm whose spread is 2 or more, and where it is beyond a double. Method and
+        cost: `gnomon.laws.crps`.
         """
-        if self.kind == "normal":
-            distance = crps.normal_distance(y, self.locations, self.spreads, self.scale)
-            return float(self.weights @ distance) - self._half_difference
-        return crps.laplace_score(y, self.locations, self.spreads, self.weights, self.scale)
+        with np.errstate(over="ignore", invalid="ignore"):
+            if self.kind == "normal":
+                distance = crps.normal_distance(y, self.locations, self.spreads, self.scale)
+                found = float(self.weights @ distance) - self._half_difference
+            else:
+                found = crps.laplace_score(y, self.locations, self.spreads, self.weights, self.scale)
+        return found if math.isfinite(found) else math.inf
 
     def compressed(self, components: int = COMPONENTS) -> Mixture:
         """The same with at most ``components``: neighbours are merged into one of their mean and variance (of g(y)).

@@ -9,7 +9,7 @@ import numpy as np
 from scipy import stats
 
 from gnomon.errors import GnomonError
-from gnomon.laws import discrepancy
+from gnomon.laws import bootstrap, discrepancy
 from gnomon.laws.comparison import Comparison
 from gnomon.laws.distribution import Mixture, exact
 from gnomon.laws.fit import Fit
@@ -139,10 +139,10 @@ def _parts(source: Fit | Comparison, x: Array) -> list[tuple[list[_Part], Array]
 def _of_fit(one: Fit, x: Array) -> list[_Part | None]:
     r"""At each row of ``x`` a component for each draw of the bootstrap; ``None`` where most draws have no value.
 
-    With m units (rows, or groups) and p parameters, draws lie :math:`\sqrt{m/(m-p)}` too close to the optimum, and the
-    spread itself is known to :math:`m - p` degrees of freedom only: the draws are expanded by that factor, and
-    their spreads are :math:`s\sqrt{(m-p)/\chi^2_{m-p}}` at even quantiles, which makes the residuals' part that of
-    Student's t.
+    Where m units (rows, or groups) leave f degrees of freedom (`gnomon.laws.bootstrap.freedom`), draws lie
+    :math:`\sqrt{m/f}` too close to the optimum and are expanded by that factor. The spread s is known to
+    :math:`\nu = n - p` degrees of freedom only: the components' are :math:`s\sqrt{\nu/\chi^2_\nu}` at even quantiles,
+    which makes the residuals' part that of Student's t.
 
     Source: Hesterberg, The American Statistician 69 (2015) 371, 4.2; Gelman et al., Bayesian Data Analysis (2013), 3.2.
     """
@@ -155,12 +155,11 @@ def _of_fit(one: Fit, x: Array) -> list[_Part | None]:
         drawn = one.form.value(x, one.draws)
         if log:
             middle, drawn = np.log(middle), np.log(drawn)
-    units = len(one.table) if one.table.groups is None else len(np.unique(one.table.groups))
-    freedom = max(units - len(one.theta), 1)
-    drawn = middle + np.sqrt(units / freedom) * (drawn - middle)
-    order = _scattered(len(one.draws))
-    spreads = one.noise.spread * np.sqrt(freedom / stats.chi2.ppf(order, freedom))
     law = discrepancy.variance(one, x, drawn)
+    expanded = np.sqrt(bootstrap.count(one.table) / bootstrap.freedom(one.table, len(one.theta)))
+    drawn = middle + expanded * (drawn - middle)
+    known = len(one.table) - len(one.theta)
+    spreads = one.noise.spread * np.sqrt(known / stats.chi2.ppf(_scattered(len(one.draws)), known))
     missed = law / (2 if one.noise.kind == "laplace" else 1)
     found: list[_Part | None] = []
     for row, locations in enumerate(drawn.T):

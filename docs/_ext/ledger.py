@@ -85,7 +85,7 @@ class Totals(_Made):
         """A table of totals, the note on them, and the head of the ledger."""
         yield from ("| | inside the domain | outside |", "| --- | --- | --- |")
         both = [document["totals"][domain] for domain in ("inside", "outside")]
-        counts = [f"{one['predictions']} of {one['challenges']} challenges" for one in both]
+        counts = [f"{one['predictions']}, in {one['clusters']} clusters" for one in both]
         yield f"| predictions scored | {' | '.join(counts)} |"
         for level in sorted({level for one in both for level in one["coverage"]}, key=int):
             cells = (_ranged(one["coverage"].get(level), ".0%") for one in both)

@@ -103,7 +103,7 @@ def test_a_challenge_from_nothing(
     assert run(["ledger", "list"]) == 0
     shown = capsys.readouterr().out
     assert shown.index("misses: outside the 90 % interval (1)") < shown.index("hits (2)") < shown.index("totals")
-    assert "independent across challenges only" in shown
+    assert "independent across clusters only" in shown
     assert run(["ledger", "verify"]) == 0
     assert capsys.readouterr().out.startswith("intact: 6 entries, the store witnessed 6 of them\nhead: ")
 

@@ -69,7 +69,8 @@ def test_from_nothing_to_totals(ledger: Ledger, executor: Local) -> None:
     assert [r.state for r in book.records.values()] == ["hit", "hit", "miss"]
     assert next(r.registered.target for r in book.listed()) == "wrong"
     found = totals(book.records.values())
-    assert (found.predictions, found.challenges, found.coverage["90"].value) == (3, 1, pytest.approx(2 / 3))
+    assert (found.predictions, found.challenges, found.clusters) == (3, 1, 1)
+    assert found.coverage["90"].value == pytest.approx(2 / 3)
     assert ledger.verify().fault is None
     for record in book.records.values():
         assert record.scored is not None
@@ -113,6 +114,8 @@ def test_who_is_seen_by_another_is_registered_first(ledger: Ledger, executor: Lo
     assert [one.state for one in found] == ["registered", "registered"]
     assert [one.challenge for one in found] == ["toy_a_other_coins", "toy_coins"]
     assert found[0].numbers == {"rare": 4}
+    clusters = {r.registered.cluster for r in Book.read(ledger.entries()).records.values()}
+    assert clusters == {"toy_a_other_coins"}  # what one predicts the other sees
     circle = type("Circle", (Coins,), {"name": "toy_circle", "seen": (0.1,), "unseen": {"x": 0.5}})()
     with pytest.raises(GnomonError, match=r"toy_circle.* each know what another predicts"):
         register_challenges([circle, OtherCoins()], ledger=ledger, executor=executor)

@@ -24,7 +24,9 @@ HOSTILE = "</script><img src=x onerror=alert(1)>"
 def record(number: int, value: float | None, *, challenge: str = "coins", outside: tuple[str, ...] = ()) -> Record:
     prediction = dataclasses.replace(by_hand(f"{challenge}/{number}"), outside=outside)
     time = f"2026-11-{number:02}T12:00:00.000000Z"
-    registered = Registered(number=number, time=time, prediction=prediction, challenge=challenge, code={"version": "v"})
+    registered = Registered(
+        number=number, time=time, prediction=prediction, challenge=challenge, cluster=challenge, code={"version": "v"}
+    )
     if value is None:
         return Record(registered=registered, scored=None)
     measured = Measurement.ok(HEADS, value, Uncertainty.interval(value - 0.004, value + 0.004, covers={"seed"}))
@@ -65,8 +67,8 @@ def test_misses_come_first_and_what_is_outside_apart(several: dict[str, Any], tm
     assert "within its error" not in misses[misses.index("coins/5") : misses.index("dice/4")]
     assert "coins/8" in html[places[2] : places[3]]
     assert "coins/9" in html[places[3] : places[4]]
-    assert "8 scored, of 3 challenges" in html
-    assert "1 scored, of 1 challenge<" in html
+    assert "8 scored, in 3 clusters" in html
+    assert "1 scored, in 1 cluster<" in html
     assert HOSTILE not in html
     names = {"every", "calibration", "coverage", "skill"}
     assert {p.name for p in (tmp_path / "figures").glob("*.svg")} == {f"ledger-{name}.svg" for name in names}

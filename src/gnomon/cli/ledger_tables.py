@@ -74,7 +74,8 @@ def _error(p: Mapping[str, Any]) -> str:
 def _totals(found: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
     if not found["predictions"]:
         return
-    yield "predictions, challenges", f"{found['predictions']}, {found['challenges']}", ""
+    counts = ("predictions", "challenges", "clusters")
+    yield ", ".join(counts), ", ".join(str(found[name]) for name in counts), ""
     for level, share in found["coverage"].items():
         yield f"coverage of the {level} % interval", f"{share['value']:.0%}", _ends(share, ".0%")
     for name, skill in found["skill"].items():

@@ -20,7 +20,7 @@ from gnomon.laws.ledger.scoring import enter
 from gnomon.measurement import Cost, Measurement
 from gnomon.measurement.provenance import record
 from gnomon.predictions.challenge import Challenge
-from gnomon.predictions.registry import challenge
+from gnomon.predictions.registry import challenge, challenges
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,6 +60,7 @@ def register_challenges(
     Raises GnomonError when known points and targets form a circle, and as `run_points` does.
     """
     found: dict[str, Registration] = {}
+    clusters = _clusters([*chosen, *(kind() for kind in challenges().values())])
     for batch in _in_order(chosen):
         book = Book.read(ledger.entries())
         present = {r.registered.prediction.name: number for number, r in book.records.items()}
@@ -72,7 +73,7 @@ def register_challenges(
         for one in batch:
             numbers = {t: n for t in one.targets() if (n := present.get(f"{one.name}/{t}")) is not None}
             found[one.name] = (
-                _registered(one, ledger, results, numbers)
+                _registered(one, ledger, results, numbers, clusters[one.name])
                 if one in new
                 else Registration(challenge=one.name, state="present", numbers=numbers)
             )
@@ -131,16 +132,37 @@ def check_targets(one: Challenge, predictions: Mapping[str, Prediction]) -> None
             raise GnomonError(f"points of {name} are among those that {one.name} knows", mend="predict others")
 
 
-def _registered(one: Challenge, ledger: Ledger, results: Results, present: Mapping[str, int]) -> Registration:
+def _registered(
+    one: Challenge, ledger: Ledger, results: Results, present: Mapping[str, int], cluster: str
+) -> Registration:
     try:
         predictions = one.predict(results)
         check_targets(one, predictions)
         new = [target for target in predictions if target not in present]
-        appended = register(ledger, [predictions[target] for target in new], challenge=one.name)
+        appended = register(ledger, [predictions[target] for target in new], challenge=one.name, cluster=cluster)
     except GnomonError as error:
         return Registration(challenge=one.name, state="refused", numbers=present, reason=str(error))
     numbers = {**present, **{target: e.number for target, e in zip(new, appended.entries, strict=True)}}
     return Registration(challenge=one.name, state="registered", numbers=numbers, mended=appended.mended)
+
+
+def _clusters(every: Sequence[Challenge]) -> dict[str, str]:
+    """For each challenge the first name among those that it shares points with, directly or through others."""
+    points = {
+        one.name: point_hashes([*one.known(), *(p for some in one.targets().values() for p in some)]) for one in every
+    }
+    groups: list[tuple[set[str], set[str]]] = []
+    for name, own in points.items():
+        names, hashes = {name}, set(own)
+        apart = []
+        for group in groups:
+            if group[1] & hashes:
+                names |= group[0]
+                hashes |= group[1]
+            else:
+                apart.append(group)
+        groups = [*apart, (names, hashes)]
+    return {name: min(names) for names, _ in groups for name in names}
 
 
 def _in_order(chosen: Sequence[Challenge]) -> Iterable[list[Challenge]]:

@@ -96,7 +96,7 @@ def _totals(found: Mapping[str, Any], title: str) -> dict[str, Any]:
         rows.append((f"skill over {name.replace('_', ' ')}", f"{one['value']:.2f}", _ends(one, ".2f")))
     if found["z_rms"] is not None:
         rows.append(("z: mean, root mean square", f"{found['z_mean']:.2f}, {found['z_rms']:.2f}", ""))
-    return {"title": title, "predictions": found["predictions"], "challenges": found["challenges"], "rows": rows}
+    return {"title": title, "predictions": found["predictions"], "clusters": found["clusters"], "rows": rows}
 
 
 def _ends(one: Mapping[str, Any], style: str) -> str:

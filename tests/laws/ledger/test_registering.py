@@ -19,7 +19,7 @@ from gnomon.laws.ledger.prediction import Prediction, Target
 from gnomon.laws.ledger.registering import MeasuredAlreadyError, register
 from gnomon.laws.ledger.scoring import score_by_hand
 from gnomon.measurement import Cost, Measurement, Provenance, Uncertainty
-from toy_challenge import HEADS, STATISTIC, Series, belief, by_hand, prediction
+from toy_challenge import BY, HEADS, STATISTIC, Series, belief, by_hand, prediction
 
 
 def record(spec: dict[str, Any], *, status: str = "done", code: str = "some older code") -> PointRecord:
@@ -151,6 +151,8 @@ def test_a_prediction_comes_back_as_it_was_frozen(ledger: Ledger) -> None:
     registered = Book.read(ledger.entries()).records[1].registered
     found = registered.prediction
     assert (registered.challenge, registered.cluster) == ("toy", "toy")
+    register(ledger, [dataclasses.replace(by_hand("two"), target=dataclasses.replace(given.target, quantity="x"))])
+    assert Book.read(ledger.entries()).records[2].registered.cluster == BY["hash"]
     assert set(registered.code) == {"version", "commit", "dirty"}
     assert (found.name, found.by, found.domain, found.inputs, found.outside, found.target) == (
         given.name,

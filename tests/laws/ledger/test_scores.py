@@ -159,7 +159,9 @@ class TestTotals:
                     covered={f"{100 * p:g}": abs(pit - 0.5) <= p / 2 for p in LEVELS},
                     skill={"nearest_point": skill},
                 )
-                registered = Registered(number=1, time="", prediction=by_hand(), challenge=str(cluster), code={})
+                registered = Registered(
+                    number=1, time="", prediction=by_hand(), challenge="", cluster=str(cluster), code={}
+                )
                 made.append(Record(registered=registered, scored=_Scored(one)))  # type: ignore[arg-type]
         return made
 

@@ -20,6 +20,7 @@ class Registered:
     ----------
     number, time : of its entry.
     challenge : the name of its challenge; ``""`` where a user registered it.
+    cluster : predictions of one cluster depend on each other: of challenges that share points, or of one law or theory.
     code : ``version``, ``commit`` and ``dirty`` of the code that made it.
     """
 
@@ -27,12 +28,8 @@ class Registered:
     time: str
     prediction: Prediction
     challenge: str
+    cluster: str
     code: Mapping[str, Any]
-
-    @property
-    def cluster(self) -> str:
-        """Predictions of one cluster depend on each other: those of a challenge, or of one law or theory."""
-        return self.challenge or str(self.prediction.by["hash"])
 
     @property
     def target(self) -> str:
@@ -127,6 +124,7 @@ def _registered(entry: Entry) -> Registered:
         time=entry.time,
         prediction=Prediction.from_json(entry.body),
         challenge=str(entry.body["challenge"]),
+        cluster=str(entry.body["cluster"]),
         code=entry.body["code"],
     )
 

@@ -23,8 +23,13 @@ class MeasuredAlreadyError(GnomonError):
     """A prediction of what is known is none."""
 
 
-def register(ledger: Ledger, predictions: Sequence[Prediction], *, challenge: str = "") -> Appended:
+def register(ledger: Ledger, predictions: Sequence[Prediction], *, challenge: str = "", cluster: str = "") -> Appended:
     """Freeze ``predictions`` in ``ledger``, all or none. Their mixtures are compressed, see `Mixture.compressed`.
+
+    Parameters
+    ----------
+    challenge : what they belong to, if to one.
+    cluster : predictions of one cluster depend on each other; default: the challenge, or the law or theory.
 
     Raises
     ------
@@ -52,7 +57,18 @@ def register(ledger: Ledger, predictions: Sequence[Prediction], *, challenge: st
                 raise MeasuredAlreadyError(
                     f"{one.name} is measured already: {reason}", mend="predict what nobody has measured"
                 )
-        return [("prediction", {**_frozen(one).to_json(), "challenge": challenge, "code": code}) for one in predictions]
+        return [
+            (
+                "prediction",
+                {
+                    **_frozen(one).to_json(),
+                    "challenge": challenge,
+                    "cluster": cluster or challenge or one.by["hash"],
+                    "code": code,
+                },
+            )
+            for one in predictions
+        ]
 
     return ledger.append(decide)
 

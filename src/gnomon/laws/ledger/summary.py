@@ -10,8 +10,8 @@ from gnomon.laws.ledger.score import HIT
 from gnomon.laws.ledger.totals import INTERVAL, totals
 
 NOTE = (
-    "Totals take predictions as independent across challenges only: those of one challenge share points, seeds and "
-    "parameters, and count for less where they are covered or missed together."
+    "Totals take predictions as independent across clusters only: those of one challenge, and of challenges that share "
+    "points, are a cluster, and count for less where they are covered or missed together."
 )
 
 

@@ -1,14 +1,15 @@
 r"""How the predictions of a ledger did together.
 
-Predictions of one challenge (or of one law) share points, seeds and parameters: only across challenges are they taken
-as independent. The interval of a share is Clopper and Pearson's at the effective number of predictions,
+Predictions of one challenge (or of one law) share points, seeds and parameters, and so do those of challenges that
+share points. They are a cluster, and only across clusters are they taken as independent. The interval of a share is
+Clopper and Pearson's at the effective number of predictions,
 
 .. math:: n^* = n \min\left(1, \frac{p (1-p) / n}{\hat v} \left(\frac{t_{n-1}}{t_{C-1}}\right)^2\right),
 
-with :math:`\hat v` the variance of the share between the C challenges (Korn & Graubard 1998); where all predictions or
-none are covered nothing is seen of that, and :math:`n^* = C`. It is the exact binomial interval where every challenge
+with :math:`\hat v` the variance of the share between the C clusters (Korn & Graubard 1998); where all predictions or
+none are covered nothing is seen of that, and :math:`n^* = C`. It is the exact binomial interval where every cluster
 made one prediction. Skill is one minus the geometric mean of the ratios CRPS / CRPS of the baseline, since the mean of
-skills is ruled by whichever baseline happened to be right; its interval is Student's over challenges.
+skills is ruled by whichever baseline happened to be right; its interval is Student's over clusters.
 
 Source: Korn & Graubard, Survey Methodology 24 (1998) 193; Liang & Zeger, Biometrika 73 (1986) 13.
 """
@@ -34,7 +35,7 @@ INTERVAL = 0.95
 
 @dataclass(frozen=True, kw_only=True)
 class Ranged:
-    """A total with its interval; ``None`` for ends that one challenge alone does not give."""
+    """A total with its interval; ``None`` for ends that one cluster alone does not give."""
 
     value: float
     low: float | None
@@ -51,7 +52,7 @@ class Totals:
 
     Parameters
     ----------
-    predictions, challenges : how many.
+    predictions, challenges, clusters : how many.
     coverage : by level in per cent, the share whose central interval held the measured number.
     skill : against each baseline.
     z_mean, z_rms : mean and root mean square of z: 0 and 1 where predictions are right.
@@ -59,6 +60,7 @@ class Totals:
 
     predictions: int
     challenges: int
+    clusters: int
     coverage: Mapping[str, Ranged]
     skill: Mapping[str, Ranged]
     z_mean: float | None
@@ -69,6 +71,7 @@ class Totals:
         return {
             "predictions": self.predictions,
             "challenges": self.challenges,
+            "clusters": self.clusters,
             "coverage": {level: one.to_json() for level, one in self.coverage.items()},
             "skill": {name: one.to_json() for name, one in self.skill.items()},
             "z_mean": self.z_mean,
@@ -78,7 +81,8 @@ class Totals:
 
 def totals(records: Iterable[Record]) -> Totals:
     """The totals of those of ``records`` that have a score."""
-    scored = [(r.registered.cluster, r.score) for r in records if r.score is not None]
+    chosen = [r for r in records if r.score is not None]
+    scored = [(r.registered.cluster, r.score) for r in chosen if r.score is not None]
     clusters = [cluster for cluster, _ in scored]
     z = np.array([s.z for _, s in scored if s.z is not None])
     whole = len(z) == len(scored) > 0
@@ -86,7 +90,8 @@ def totals(records: Iterable[Record]) -> Totals:
     names = sorted({name for _, s in scored for name in s.skill})
     return Totals(
         predictions=len(scored),
-        challenges=len(set(clusters)),
+        challenges=len({r.registered.challenge for r in chosen} - {""}),
+        clusters=len(set(clusters)),
         coverage={level: share([s.covered[level] for _, s in scored], clusters) for level in levels},
         skill={name: found for name in names if (found := _skill(scored, name)) is not None},
         z_mean=float(z.mean()) if whole else None,

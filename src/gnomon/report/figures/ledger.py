@@ -71,8 +71,8 @@ def _coverage(scored: Predictions) -> Picture:
         title="Coverage of the 90 % interval over time",
         caption=(
             f"Share of the first k predictions, in the order in which they were scored ({first} to {last}), whose 90 % "
-            "interval held the measured number. Band: 95 % interval of that share; challenges that share points count as "
-            "one."
+            "interval held the measured number. Band: 95 % interval of that share; challenges that share points count "
+            "as one."
         ),
         x="predictions scored",
         y="share held",

@@ -12,8 +12,9 @@ from gnomon.laws.noise import candidates
 from gnomon.laws.profile import profiles
 from gnomon.randomness import Rng
 
-ALL = [name for name in KNOWN if name != "broken_power_law_3"]  # 12 parameters: see the test of what it says
-FAST = [name for name in ALL if name not in ("broken_power_law", "broken_power_law_2")]
+MORE_BREAKS = ["broken_power_law_2", "broken_power_law_3"]
+ALL = [name for name in KNOWN if name not in MORE_BREAKS]
+FAST = [name for name in ALL if name != "broken_power_law"]
 
 
 def within(covered: np.ndarray, lowest: int = 90, highest: int = 98) -> bool:
@@ -53,24 +54,48 @@ def test_bootstrap_intervals(noise: str) -> None:
 @pytest.mark.parametrize("noise", ["normal", "log_laplace"])
 @pytest.mark.parametrize("name", ALL)
 def test_stated_intervals_of_200_tables(name: str, noise: str) -> None:
-    """What `fit` states, among the tables of which it says that they determine the parameters."""
+    """Both intervals as `fit` makes them, for 200 tables at once; a table that does not bound a parameter says so."""
     known = KNOWN[name]
-    size = 0.01 if name == "broken_power_law_2" else 0.02
-    by: dict[str, list[np.ndarray]] = {"stated": [], "bootstrap": [], "profile": []}
-    for i, y in enumerate(known.noisy(noise, 200, seed=1, size=size)):
-        found = fit(known.table(y), known.form, noise=noise, draws=200, rng=Rng(i))
-        if found.identifiable:
-            each = {"stated": [(one.low, one.high) for one in found.parameters.values()]}
-            each |= {
-                which: [getattr(one, which) for one in found.parameters.values()] for which in by if which != "stated"
-            }
-            for which, ends in each.items():
-                low, high = np.array(ends).T
-                by[which].append((low <= known.natural) & (known.natural <= high))
-    covered = {which: np.round(100 * np.mean(each, 0)).astype(int).tolist() for which, each in by.items()}
-    print(name, noise, "tables", len(by["stated"]), covered)
-    if name == "broken_power_law_2":
-        assert within(np.mean(by["stated"], 0), 80, 100), covered
-    else:
-        assert len(by["stated"]) >= 180
-        assert within(np.mean(by["stated"], 0), 90, 99), covered
+    y = known.noisy(noise, 200, seed=1, size=0.02)
+    family = candidates(noise, y[0])[0]
+    starts = np.stack([known.form.starts(known.x, one, 24) for one in y])
+    found = fit_many(known.form, known.x, y, noise=family, starts=starts)
+    for _ in range(2):  # from any better optimum that a profile meets
+        profile = profiles(
+            known.form, known.x, y, noise=family, theta=found.theta, objective=found.objective, level=0.95
+        )
+        found = fit_many(known.form, known.x, y, noise=family, starts=profile.theta[:, None])
+    profiled = (profile.low <= known.theta) & (known.theta <= profile.high)
+    closed = np.isfinite(profile.low) & np.isfinite(profile.high)
+    drawn = []
+    for i, (one, theta) in enumerate(zip(y, found.theta, strict=True)):
+        weights = bootstrap.multiplicities(len(one), 200, Rng(i))
+        draws = fit_many(known.form, known.x, one, noise=family, starts=theta[None], weights=weights).theta
+        share = bootstrap.tail(known.table(one), family, len(theta), 0.95)
+        low, high = bootstrap.interval(draws, share)
+        drawn.append((low <= known.theta) & (known.theta <= high) | ~closed[i])
+    covered = {which: np.mean(each, 0) for which, each in (("bootstrap", drawn), ("profile", profiled))}
+    print(name, noise, {which: np.round(100 * each).astype(int).tolist() for which, each in covered.items()})
+    print("  closed", np.round(100 * closed.mean(0)).astype(int).tolist())
+    one = fit(known.table(y[0]), known.form, noise=noise, draws=20)
+    ends = np.array([each.profile for each in one.parameters.values()])
+    np.testing.assert_allclose(ends[:, 0], known.form.natural(profile.low[0]), rtol=0.02)
+    # resamples of least absolute values scatter too much, and the likelihood's rise is too steep, for so few rows
+    lowest, highest = {"normal": (90, 98), "log_laplace": (86, 100)}[noise]
+    assert within(covered["bootstrap"], 90, highest), covered
+    assert within(covered["profile"], lowest, 98), covered
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "size"), list(zip(MORE_BREAKS, [0.01, 0.003], strict=True)))
+def test_stated_intervals_of_more_breaks(name: str, size: float) -> None:
+    """9 and 12 parameters from 80 and 120 points; 12 tables, so only the mean over the parameters is told."""
+    known = KNOWN[name]
+    covered = []
+    for i, y in enumerate(known.noisy("log_normal", 12, seed=5, size=size)):
+        found = fit(known.table(y), known.form, noise="log_normal", draws=100, rng=Rng(i))
+        covered.append(
+            [one.low <= t <= one.high for one, t in zip(found.parameters.values(), known.natural, strict=True)]
+        )
+    print(name, np.mean(covered, 0).round(2).tolist())
+    assert np.mean(covered) >= 0.87

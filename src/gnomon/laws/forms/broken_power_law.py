@@ -20,7 +20,7 @@ class BrokenPowerLaw(Form):
 
     Break i is at :math:`d_i`, some :math:`f_i` e-folds wide, and adds :math:`c_i` to the exponent; exponents have
     either sign, so that y may rise between two falls. One break by default; ``broken_power_law_2`` and ``_3`` have
-    more. Breaks may change places; those of a fit keep the order of its starts, from below.
+    more. Breaks that change places give the same function; a fit starts with them in order, from below.
     """
 
     name = "broken_power_law"

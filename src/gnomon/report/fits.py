@@ -9,12 +9,11 @@ from typing import Any
 
 from gnomon.laws.comparison import Comparison
 from gnomon.laws.fit import Fit
-from gnomon.measurement import Uncertainty
 from gnomon.report.document import rendered, write_file, writing_to
 from gnomon.report.exports import draw
 from gnomon.report.figures.fits import pictures
 from gnomon.report.figures.pictures import figure_of
-from gnomon.report.numbers import fixed, plain, reading
+from gnomon.report.numbers import fixed, plain
 
 
 def write_fits(found: Comparison, out_dir: Path | str, *, source: str) -> Path:
@@ -53,11 +52,10 @@ def write_fits(found: Comparison, out_dir: Path | str, *, source: str) -> Path:
 
 def _parameter(best: Fit, name: str) -> dict[str, str]:
     one = best.parameters[name]
-    stated = reading(one.value, Uncertainty.interval(one.low, one.high, covers={"data"}, level=best.level))
     return {
         "name": name,
         "meaning": best.form.parameters[name],
-        "value": stated.value,
+        "value": _number(one.value),
         "interval": _ends((one.low, one.high)),
         "bootstrap": _ends(one.bootstrap),
         "profile": _ends(one.profile),

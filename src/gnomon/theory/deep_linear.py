@@ -175,7 +175,7 @@ class LearningTime(Theory):
     title: ClassVar[str] = "When a deep linear network learns a singular value, from aligned weights"
     domain: ClassVar[str] = (
         "a start below the target, aligned and balanced (to a fifth of it), white inputs (covariance within 0.1 of the "
-        "identity), learning rate at most a quarter of the edge of stability of the mode; off by less than a step there "
+        "identity), learning rate at most a quarter of where the mode would diverge; off by less than a step there "
         "if alignment and inputs are exact"
     )
     source: ClassVar[str] = SOURCE

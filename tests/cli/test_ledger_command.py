@@ -10,10 +10,10 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 
+import here
 from gnomon.cli.main import run
 from gnomon.lab.store import Store
 from gnomon.lab.sweep import run_points
-from gnomon.lab.sweep.executors import Local
 from gnomon.laws.comparison import compare
 from gnomon.laws.document import to_document
 from gnomon.laws.registry import form
@@ -23,8 +23,6 @@ from gnomon.predictions import challenges
 from gnomon.predictions.registry import registry
 from gnomon.randomness import Rng
 from toy_challenge import Coins
-
-_ONE = ["--workers", "1"]
 
 
 class Fallen(Coins):
@@ -39,6 +37,7 @@ class Fallen(Coins):
 def there_are(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     challenges()
     monkeypatch.setattr(registry, "_registered", {kind.name: kind for kind in (Coins, Fallen)})
+    monkeypatch.setattr("gnomon.cli.ledger.executor_named", here.executor_named)
     monkeypatch.delenv("GNOMON_LEDGER", raising=False)
     monkeypatch.chdir(tmp_path)
 
@@ -69,7 +68,7 @@ def gnomon(capsys: pytest.CaptureFixture[str]) -> Callable[..., Any]:
 def test_a_challenge_from_nothing(
     gnomon: Callable[..., Any], own_store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    registered = gnomon("register", "toy_coins", *_ONE)
+    registered = gnomon("register", "toy_coins")
     assert registered["challenges"] == [
         {
             "challenge": "toy_coins",
@@ -80,7 +79,7 @@ def test_a_challenge_from_nothing(
     ]
     assert registered["ledger"] == str(own_store / "ledger.jsonl")
     assert gnomon("list")["counts"]["inside"] == {"miss": 0, "hit": 0, "not measurable": 0, "unscored": 3}
-    document = gnomon("score", *_ONE, "--out", str(tmp_path / "page"))
+    document = gnomon("score", "--out", str(tmp_path / "page"))
     assert document["scored"] == [1, 2, 3]
     assert document["left"] == []
     assert document["predictions"][0]["name"] == "toy_coins/wrong"
@@ -99,7 +98,7 @@ def test_a_challenge_from_nothing(
         "witnessed": 6,
         "fault": None,
     }
-    assert gnomon("register", "toy_coins", *_ONE)["challenges"][0]["state"] == "present"
+    assert gnomon("register", "toy_coins")["challenges"][0]["state"] == "present"
     assert run(["ledger", "list"]) == 0
     shown = capsys.readouterr().out
     assert shown.index("misses: outside the 90 % interval (1)") < shown.index("hits (2)") < shown.index("totals")
@@ -111,8 +110,8 @@ def test_a_challenge_from_nothing(
 def test_what_cannot_be_scored_is_said_and_exits_with_3(
     gnomon: Callable[..., Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    gnomon("register", "toy_fallen", *_ONE)
-    assert run(["ledger", "score", *_ONE]) == 3
+    gnomon("register", "toy_fallen")
+    assert run(["ledger", "score"]) == 3
     said = capsys.readouterr()
     assert said.err == "1 toy_fallen/x is not scored: 4 of its 4 points failed: the coin fell off the table\n"
     assert "without a score (1)" in said.out
@@ -126,9 +125,9 @@ def test_what_cannot_be_scored_is_said_and_exits_with_3(
 def test_a_challenge_that_is_refused_exits_with_2_and_the_others_are_registered(
     gnomon: Callable[..., Any], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, own_store: Path
 ) -> None:
-    with Store.open(own_store) as store, Local(1) as executor:
-        run_points(Coins().targets()["fair"], store=store, executor=executor)
-    assert run(["ledger", "register", "all", *_ONE]) == 2
+    with Store.open(own_store) as store:
+        run_points(Coins().targets()["fair"], store=store, executor=here.Here())
+    assert run(["ledger", "register", "all"]) == 2
     said = capsys.readouterr()
     assert said.err.startswith(
         "toy_coins is refused: toy_coins/fair is measured already: the store holds a point of it"

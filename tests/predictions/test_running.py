@@ -12,7 +12,6 @@ import pytest
 from gnomon.errors import GnomonError
 from gnomon.lab.store import Store
 from gnomon.lab.sweep import Point, Results, run_points
-from gnomon.lab.sweep.executors import Local
 from gnomon.laws.ledger.book import Book
 from gnomon.laws.ledger.ledger import Ledger
 from gnomon.laws.ledger.prediction import Prediction
@@ -20,6 +19,7 @@ from gnomon.laws.ledger.totals import totals
 from gnomon.predictions import Challenge
 from gnomon.predictions.registry import challenges, registry
 from gnomon.predictions.running import register_challenges, score_challenges
+from here import Here
 from toy_challenge import Coins, Series
 
 
@@ -39,10 +39,9 @@ class BrokenCoins(Coins):
     trouble: ClassVar[str] = "fell off the table"
 
 
-@pytest.fixture(scope="module")
-def executor() -> Iterator[Local]:
-    with Local(1) as made:
-        yield made
+@pytest.fixture
+def executor() -> Here:
+    return Here()
 
 
 @pytest.fixture
@@ -59,7 +58,7 @@ def ledger(tmp_path: Path) -> Iterator[Ledger]:
 
 
 @pytest.mark.usefixtures("there_are")
-def test_from_nothing_to_totals(ledger: Ledger, executor: Local) -> None:
+def test_from_nothing_to_totals(ledger: Ledger, executor: Here) -> None:
     (done,) = register_challenges([Coins()], ledger=ledger, executor=executor)
     assert (done.state, done.numbers) == ("registered", {"fair": 1, "biased": 2, "wrong": 3})
     assert len(ledger.store.points()) == 8  # what may be seen, and no more
@@ -82,7 +81,7 @@ def test_from_nothing_to_totals(ledger: Ledger, executor: Local) -> None:
 
 
 @pytest.mark.usefixtures("there_are")
-def test_a_second_time_nothing_is_registered_run_or_scored(ledger: Ledger, executor: Local) -> None:
+def test_a_second_time_nothing_is_registered_run_or_scored(ledger: Ledger, executor: Here) -> None:
     register_challenges([Coins()], ledger=ledger, executor=executor)
     score_challenges(ledger, executor=executor)
 
@@ -99,7 +98,7 @@ def test_a_second_time_nothing_is_registered_run_or_scored(ledger: Ledger, execu
     assert ledger.entries() == entries
 
 
-def test_a_challenge_whose_target_was_run_is_refused_and_others_are_not(ledger: Ledger, executor: Local) -> None:
+def test_a_challenge_whose_target_was_run_is_refused_and_others_are_not(ledger: Ledger, executor: Here) -> None:
     run_points(Coins().targets()["biased"][:1], store=ledger.store, executor=executor)
     far = type("Far", (Coins,), {"name": "toy_far", "unseen": {"far": 0.9}})()
     refused, done = register_challenges([Coins(), far], ledger=ledger, executor=executor)
@@ -109,7 +108,7 @@ def test_a_challenge_whose_target_was_run_is_refused_and_others_are_not(ledger: 
     assert [r.registered.prediction.name for r in Book.read(ledger.entries()).records.values()] == ["toy_far/far"]
 
 
-def test_who_is_seen_by_another_is_registered_first(ledger: Ledger, executor: Local) -> None:
+def test_who_is_seen_by_another_is_registered_first(ledger: Ledger, executor: Here) -> None:
     found = register_challenges([OtherCoins(), Coins()], ledger=ledger, executor=executor)
     assert [one.state for one in found] == ["registered", "registered"]
     assert [one.challenge for one in found] == ["toy_a_other_coins", "toy_coins"]
@@ -122,7 +121,7 @@ def test_who_is_seen_by_another_is_registered_first(ledger: Ledger, executor: Lo
 
 
 @pytest.mark.usefixtures("there_are")
-def test_points_that_failed_leave_a_prediction_unscored(ledger: Ledger, executor: Local) -> None:
+def test_points_that_failed_leave_a_prediction_unscored(ledger: Ledger, executor: Here) -> None:
     register_challenges([BrokenCoins()], ledger=ledger, executor=executor)
     (left,) = score_challenges(ledger, executor=executor)
     assert left.reason == "4 of its 4 points failed: the coin fell off the table"
@@ -131,7 +130,7 @@ def test_points_that_failed_leave_a_prediction_unscored(ledger: Ledger, executor
 
 @pytest.mark.usefixtures("there_are")
 def test_a_challenge_that_changed_or_went_is_not_scored(
-    ledger: Ledger, executor: Local, monkeypatch: pytest.MonkeyPatch
+    ledger: Ledger, executor: Here, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     register_challenges([Coins()], ledger=ledger, executor=executor)
     with monkeypatch.context() as patch:
@@ -146,7 +145,7 @@ def test_a_challenge_that_changed_or_went_is_not_scored(
 
 @pytest.mark.usefixtures("there_are")
 def test_points_that_were_run_before_registration_elsewhere_score_nothing(
-    ledger: Ledger, executor: Local, tmp_path: Path
+    ledger: Ledger, executor: Here, tmp_path: Path
 ) -> None:
     """The store in which they are is brought in afterwards."""
     with Store.open(tmp_path / "other") as other:
@@ -192,7 +191,7 @@ class TestContract:
         ids=["misnamed", "forgetful", "knowing", "elsewhere"],
     )
     def test_what_breaks_it_is_refused(
-        self, kind: type[Challenge], reason: str, ledger: Ledger, executor: Local
+        self, kind: type[Challenge], reason: str, ledger: Ledger, executor: Here
     ) -> None:
         with pytest.raises(GnomonError, match=reason):
             _raise(register_challenges([kind()], ledger=ledger, executor=executor)[0].reason)

@@ -100,6 +100,14 @@ def test_bad_places_are_refused_in_one_line(one: Fit, at: dict[str, float], said
         forecast(one, at)
 
 
+def test_draws_that_overflow_are_no_values(one: Fit) -> None:
+    some = one.draws.copy()
+    some[:300, 0] = np.inf
+    some[300:400, 0] = 1e200
+    found = forecast(replace(one, draws=some), {"x": 1e4}).distribution
+    assert found.median == pytest.approx(forecast(one, {"x": 1e4}).distribution.median, abs=0.05)
+
+
 def test_no_draws_and_no_value(one: Fit) -> None:
     with pytest.raises(GnomonError, match="no draws"):
         forecast(replace(one, draws=np.empty((0, 2))), {"x": 2.0})

@@ -16,20 +16,20 @@ from gnomon.randomness import Rng
 def test_scores_of_right_forecasts_are_calibrated() -> None:
     draw = Rng(1).numpy()
     found = []
-    for centre in draw.normal(size=2000):
+    for centre in draw.normal(size=1000):
         belief = Mixture.pooled([Mixture.single(centre - 1, 0.5), Mixture.single(centre + 1, 0.5)], [0.3, 0.7])
         y = centre + (1 if draw.random() < 0.7 else -1) + 0.5 * draw.normal()
         found.append(score(belief, y))
     z = np.array([one.z for one in found])
-    assert abs(z.mean()) < 4 / math.sqrt(2000)
-    assert abs((z**2).mean() - 1) < 4 * math.sqrt(2 / 2000)
+    assert abs(z.mean()) < 4 / math.sqrt(1000)
+    assert abs((z**2).mean() - 1) < 4 * math.sqrt(2 / 1000)
     for level in (0.5, 0.9):
         share = np.mean([one.covered[level] for one in found])
-        assert abs(share - level) < 4 * math.sqrt(level * (1 - level) / 2000)
+        assert abs(share - level) < 4 * math.sqrt(level * (1 - level) / 1000)
 
 
 def test_overconfident_forecasts_score_worse() -> None:
-    y = Rng(2).numpy().normal(size=2000)
+    y = Rng(2).numpy().normal(size=1000)
     right, bold = ([score(Mixture.single(0.0, s), v) for v in y] for s in (1.0, 0.4))
     assert np.mean([one.log_score for one in right]) > np.mean([one.log_score for one in bold])
     assert skill([one.crps for one in right], [one.crps for one in bold]) > 0

@@ -34,7 +34,7 @@ _ROWS = 400
 """Rows taken of a longer table, evenly; the cost is cubic."""
 
 
-_LARGEST = 1e100
+_LARGEST = 1e60
 """Draws beyond it have overflowed and are left out."""
 
 

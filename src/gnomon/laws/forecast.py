@@ -19,7 +19,7 @@ from gnomon.laws.table import Table
 DECADES = 1.0
 """How far beyond its table a law is still said to hold; widths of the table where an input is not positive."""
 
-_LARGEST = 1e100
+_LARGEST = 1e60
 """No draw beyond it is a value."""
 
 
@@ -157,7 +157,8 @@ def _of_fit(one: Fit, x: Array) -> list[_Part | None]:
             middle, drawn = np.log(middle), np.log(drawn)
     law = discrepancy.variance(one, x, drawn)
     expanded = np.sqrt(bootstrap.count(one.table) / bootstrap.freedom(one.table, len(one.theta)))
-    drawn = middle + expanded * (drawn - middle)
+    with np.errstate(all="ignore"):
+        drawn = middle + expanded * (drawn - middle)
     known = len(one.table) - len(one.theta)
     spreads = one.noise.spread * np.sqrt(known / stats.chi2.ppf(_scattered(len(one.draws)), known))
     missed = law / (2 if one.noise.kind == "laplace" else 1)

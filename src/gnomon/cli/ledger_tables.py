@@ -9,7 +9,7 @@ import typer
 
 from gnomon.cli.tables import print_table
 
-_COLUMNS = ("", "prediction", "by", "predicted (90 %)", "measured", "z", "log score", "CRPS")
+_COLUMNS = ("", "prediction", "predicted (90 %)", "measured", "z", "log score", "CRPS")
 
 
 def print_ledger(document: Mapping[str, Any]) -> None:
@@ -45,7 +45,6 @@ def _row(p: Mapping[str, Any], baselines: Sequence[str]) -> tuple[str, ...]:
     return (
         str(p["number"]),
         p["name"],
-        p["by"]["name"],
         _predicted(p),
         f"{score['value']:.4g}{_error(p)}{explained}",
         _number(score["z"], ".2f"),

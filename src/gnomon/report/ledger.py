@@ -55,12 +55,13 @@ def _baselines(document: Mapping[str, Any]) -> list[str]:
 def _row(p: Mapping[str, Any]) -> dict[str, Any]:
     score, at = p["score"], p["predicted"]
     unit = "" if p["unit"] == "1" else f" {superscripts(p['unit'])}"
-    if score is None:
-        measured = f"{p['state']}: {p['measured']['reason']}" if p["measured"] else p["state"]
-    else:
-        uncertainty = p["measured"]["uncertainty"]
-        low, high = uncertainty["low"], uncertainty["high"]
-        measured = f"{score['value']:.4g}{'' if low is None else f' [{low:.4g}, {high:.4g}]'}{unit}"
+    measured, interval = p["state"], ""
+    if score is not None:
+        ends = p["measured"]["uncertainty"]
+        measured = f"{score['value']:.4g}{unit}"
+        interval = "" if ends["low"] is None else f"[{ends['low']:.4g}, {ends['high']:.4g}]"
+    elif p["measured"]:
+        interval = p["measured"]["reason"]
     return {
         "number": p["number"],
         "name": p["name"],
@@ -69,8 +70,10 @@ def _row(p: Mapping[str, Any]) -> dict[str, Any]:
         "outside": p["outside"],
         "registered": _minute(p["registered_at"]),
         "measured_at": "" if p["measured_at"] is None else _minute(p["measured_at"]),
-        "predicted": f"{at['median']:.4g} [{at['low']:.4g}, {at['high']:.4g}]{unit}",
+        "predicted": f"{at['median']:.4g}{unit}",
+        "predicted_interval": f"[{at['low']:.4g}, {at['high']:.4g}]",
         "measured": measured,
+        "measured_interval": interval,
         "state": p["state"],
         "explained": score is not None and p["state"] == "miss" and score["beyond_error"] is False,
         "z": _number(score, "z", ".2f"),

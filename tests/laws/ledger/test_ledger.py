@@ -49,6 +49,13 @@ def test_entries_follow_from_each_other(ledger: Ledger) -> None:
     assert (found.fault, found.head, found.witnessed) == (None, entries[-1].hash, 3)
 
 
+def test_an_entry_of_another_gnomon_is_one_line(ledger: Ledger) -> None:
+    ledger.append(lambda entries: [("prediction", {"name": "of tomorrow"})])
+    assert ledger.verify().fault is None
+    with pytest.raises(GnomonError, match=r"entry 1 of the ledger cannot be read: it lacks '.*'; use the gnomon that"):
+        Book.read(ledger.entries())
+
+
 def test_nothing_is_appended_when_the_decision_raises(ledger: Ledger) -> None:
     with pytest.raises(GnomonError, match="cannot read unit 'florin'"):
         register(ledger, [by_hand("a", x=1), _in_unit("florin")])

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
+from gnomon.errors import GnomonError
 from gnomon.laws.ledger.entry import Entry
 from gnomon.laws.ledger.prediction import Prediction
 from gnomon.laws.ledger.score import Score
@@ -90,14 +91,23 @@ class Book:
 
     @classmethod
     def read(cls, entries: Iterable[Entry]) -> Self:
-        """The records in ``entries`` of a ledger that is as it was written."""
+        """The records in ``entries`` of a ledger that is as it was written.
+
+        Raises GnomonError for an entry that this gnomon cannot read.
+        """
         found: dict[int, Record] = {}
         for entry in entries:
-            if entry.kind == "prediction":
-                found[entry.number] = Record(registered=_registered(entry), scored=None)
-            else:
-                of = int(entry.body["prediction"])
-                found[of] = Record(registered=found[of].registered, scored=_scored(entry))
+            try:
+                if entry.kind == "prediction":
+                    found[entry.number] = Record(registered=_registered(entry), scored=None)
+                else:
+                    of = int(entry.body["prediction"])
+                    found[of] = Record(registered=found[of].registered, scored=_scored(entry))
+            except (KeyError, TypeError, ValueError, AttributeError) as error:
+                why = f"it lacks {error}" if isinstance(error, KeyError) else str(error)
+                raise GnomonError(
+                    f"entry {entry.number} of the ledger cannot be read: {why}", mend="use the gnomon that wrote it"
+                ) from error
         return cls(found)
 
     def unscored(self) -> list[Registered]:

@@ -16,6 +16,7 @@ from gnomon.laws.ledger.prediction import Prediction
 from gnomon.measurement import Measurement, Uncertainty
 from gnomon.predictions import Challenge, challenges
 from gnomon.testing import ConformanceError, challenge_checks, check_challenge
+from gnomon.testing.challenges import check_predictions
 from toy_challenge import HEADS, Coins
 
 
@@ -23,6 +24,12 @@ from toy_challenge import HEADS, Coins
 @pytest.mark.parametrize("name", challenges())
 def test_every_challenge_keeps_the_contract(name: str, check: str) -> None:
     challenge_checks()[check](challenges()[name])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", challenges())
+def test_every_challenge_is_pure_and_measures_nothing_where_points_are_lost(name: str) -> None:
+    check_predictions(challenges()[name])
 
 
 def test_no_two_challenges_predict_the_same_point() -> None:

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from gnomon.theory.marchenko_pastur import marchenko_pastur_cdf, marchenko_pastur_quantile
 from gnomon.estimators.weights.spectrum import Spectrum
 from gnomon.estimators.weights.tracy_widom import largest_noise_eigenvalue
+from gnomon.theory.marchenko_pastur import marchenko_pastur_cdf, marchenko_pastur_quantile
 
 _ROUNDS = 50
 

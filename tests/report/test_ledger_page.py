@@ -54,8 +54,13 @@ def several() -> dict[str, Any]:
     return document(*inside, record(8, 0.9, outside=("too far",)), record(9, None), record(10, 0.3, challenge=HOSTILE))
 
 
-def test_misses_come_first_and_what_is_outside_apart(several: dict[str, Any], tmp_path: Path) -> None:
-    html = write_ledger(several, tmp_path).read_text(encoding="utf-8")
+@pytest.fixture(scope="module")
+def page(several: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_ledger(several, tmp_path_factory.mktemp("page"))
+
+
+def test_misses_come_first_and_what_is_outside_apart(page: Path) -> None:
+    html = page.read_text(encoding="utf-8")
     places = [
         html.index(f'<section id="{key}"') for key in ("misses", "hits", "outside", "open", "totals", "calibration")
     ]
@@ -71,7 +76,7 @@ def test_misses_come_first_and_what_is_outside_apart(several: dict[str, Any], tm
     assert "1 scored, in 1 cluster<" in html
     assert HOSTILE not in html
     names = {"every", "calibration", "coverage", "skill"}
-    assert {p.name for p in (tmp_path / "figures").glob("*.svg")} == {f"ledger-{name}.svg" for name in names}
+    assert {p.name for p in (page.parent / "figures").glob("*.svg")} == {f"ledger-{name}.svg" for name in names}
 
 
 def test_the_numbers_behind_the_figures(several: dict[str, Any]) -> None:
@@ -95,9 +100,8 @@ def test_a_ledger_without_scores_has_a_page_without_figures(tmp_path: Path) -> N
 
 @pytest.mark.browser
 @pytest.mark.parametrize(("width", "scheme"), [(360, "light"), (1280, "dark")], ids=["phone", "desk"])
-def test_in_a_browser(browser: Any, several: dict[str, Any], tmp_path: Path, width: int, scheme: str) -> None:  # noqa: F811
-    path = write_ledger(several, tmp_path)
-    visit = Visit(browser, path, viewport={"width": width, "height": 800}, color_scheme=scheme)
+def test_in_a_browser(browser: Any, page: Path, width: int, scheme: str) -> None:  # noqa: F811
+    visit = Visit(browser, page, viewport={"width": width, "height": 800}, color_scheme=scheme)
     visit.page.on("dialog", lambda dialog: pytest.fail(f"a dialog opened: {dialog.message}"))
     visit.see_all_figures()
     states = visit.page.eval_on_selector_all("figure[data-chart]", "all => all.map(one => one.dataset.state)")
@@ -105,5 +109,5 @@ def test_in_a_browser(browser: Any, several: dict[str, Any], tmp_path: Path, wid
     visit.page.evaluate("document.querySelectorAll('details').forEach(one => { one.open = true; })")
     assert visit.overflow() <= 0
     assert visit.said == []
-    assert visit.asked == [path.as_uri()]
+    assert visit.asked == [page.as_uri()]
     visit.context.close()

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from gnomon.errors import GnomonError
 from gnomon.laws import bootstrap
@@ -26,22 +25,6 @@ _BETTER = 1e-6  # relative, of the objective: another optimum rather than roundi
 _UNITS = 8  # a parameter, from which the bootstrap is as good as the profile
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Fits:
-    """Many fits of one form to tables of one shape.
-
-    Parameters
-    ----------
-    theta : coordinates of the optima, shape ``(fits, p)``.
-    objective : mean loss there, shape ``(fits,)``; infinite where the form cannot be fitted.
-    converged : shape ``(fits,)``.
-    """
-
-    theta: Array
-    objective: Array
-    converged: NDArray[np.bool_]
-
-
 def fit_many(
     form: Form,
     x: Array,
@@ -50,7 +33,7 @@ def fit_many(
     noise: Noise,
     starts: Array,
     weights: Array | None = None,
-) -> Fits:
+) -> Optima:
     """Fit many tables with the same inputs at once, each the best over its starts.
 
     Parameters
@@ -68,15 +51,20 @@ def fit_many(
     starts = np.broadcast_to(starts, (fits, *starts.shape[-2:]))
     each = starts.shape[1]
 
-    def repeated(rows: Array | None) -> Array | None:
-        return np.repeat(rows, each, axis=0) if rows is not None and rows.ndim == 2 else rows
+    def repeated(rows: Array) -> Array:
+        return np.repeat(rows, each, axis=0) if rows.ndim == 2 else rows
 
-    many_y = repeated(y)
-    assert many_y is not None
-    ends = minimise(form, x, many_y, starts.reshape(fits * each, -1), noises.loss(noise), weights=repeated(weights))
+    ends = minimise(
+        form,
+        x,
+        repeated(y),
+        starts.reshape(fits * each, -1),
+        noises.loss(noise),
+        weights=None if weights is None else repeated(weights),
+    )
     objective = ends.objective.reshape(fits, each)
     best = np.arange(fits) * each + np.argmin(objective, axis=1)
-    return Fits(theta=ends.theta[best], objective=ends.objective[best], converged=ends.converged[best])
+    return Optima(theta=ends.theta[best], objective=ends.objective[best], converged=ends.converged[best])
 
 
 def fit(
@@ -174,7 +162,7 @@ def _likeliest(table: Table, form: Form, noise: str | Noise, starts: Array) -> t
     return best[1:]
 
 
-def _profiled(table: Table, form: Form, noise: Noise, ends: Optima, level: float) -> tuple[Fits, Profiles]:
+def _profiled(table: Table, form: Form, noise: Noise, ends: Optima, level: float) -> tuple[Optima, Profiles]:
     """The optimum and its profile, made again from any better optimum that the profile meets."""
     starts = ends.theta[[np.argmin(ends.objective)]]
     for _ in range(_ATTEMPTS):

@@ -82,3 +82,24 @@ def test_a_better_optimum_on_the_way_is_told() -> None:
         level=0.95,
     )
     assert profile.objective[0] < objective
+
+
+def test_the_unit_of_the_values_makes_no_difference() -> None:
+    known = KNOWN["logistic"]
+    y = known.noisy("normal", 1, seed=3)[0]
+    ends = {}
+    for unit in (1.0, 1e-15, 1e15):
+        starts = known.form.starts(known.x, unit * y, 24)
+        found = fit_many(known.form, known.x, unit * y, noise=families["normal"], starts=starts)
+        profile = profiles(
+            known.form,
+            known.x,
+            unit * y,
+            noise=families["normal"],
+            theta=found.theta,
+            objective=found.objective,
+            level=0.95,
+        )
+        ends[unit] = np.array([profile.low[0], profile.high[0]]) / [unit, unit, 1, 1]
+    np.testing.assert_allclose(ends[1e-15], ends[1.0], rtol=1e-4)
+    np.testing.assert_allclose(ends[1e15], ends[1.0], rtol=1e-4)

@@ -14,6 +14,7 @@ from gnomon.laws.fit import Estimate, Fit, Noise
 from gnomon.laws.form import Array, Form
 from gnomon.laws.identifiability import confounded, lack, unidentified
 from gnomon.laws.profile import Profiles, profiles, threshold
+from gnomon.laws.receded import brought_back
 from gnomon.laws.solver import Optima, minimise
 from gnomon.laws.table import Table
 from gnomon.randomness import Rng
@@ -115,8 +116,8 @@ def fit(
     rise = float(threshold(family, np.array(least), rows=len(y), parameters=p, level=level))
     near = np.argsort(ends.objective)
     with np.errstate(all="ignore"):
-        scatter = np.abs(y - form.value(x, theta)).mean()
-    unseen = confounded(form, x, theta)
+        scatter = float(np.abs(y - form.value(x, theta)).mean())
+    unseen = confounded(form, x, theta, scatter=scatter)
     # a profile from one of many optima that are equal may close by chance
     nowhere = unseen & bool(lack(table, p))
     low, high = np.where(nowhere, -np.inf, profile.low[0]), np.where(nowhere, np.inf, profile.high[0])
@@ -141,7 +142,7 @@ def fit(
             confounded=unseen,
             low=low,
             high=high,
-            scatter=float(scatter),
+            scatter=scatter,
             rivals=list(ends.theta[near[ends.objective[near] < objective + rise]]),
         ),
         stated=stated,
@@ -167,6 +168,7 @@ def _profiled(table: Table, form: Form, noise: Noise, ends: Optima, level: float
     starts = ends.theta[[np.argmin(ends.objective)]]
     for _ in range(_ATTEMPTS):
         found = fit_many(form, table.x, table.y, noise=noise, starts=starts)
+        found = replace(found, theta=brought_back(form, table.x, found.theta[0], noise, table.y)[None])
         profile = profiles(
             form, table.x, table.y, noise=noise, theta=found.theta, objective=found.objective, level=level
         )
@@ -208,7 +210,10 @@ def _estimates(
     stated = profiled
     if drawn is not None and (bootstrap.count(table) >= _UNITS * len(theta) or not independent):
         method = "bootstrap"
-        stated = np.where(np.isinf(np.stack([low, high])), profiled, drawn)
+        # at the edge of what a parameter may be, draws pile up and say too little of the other side
+        edge = np.isinf(low) | np.isinf(high)
+        wider = np.stack([np.minimum(profiled[0], drawn[0]), np.maximum(profiled[1], drawn[1])])
+        stated = np.where(np.isinf(np.stack([low, high])), profiled, np.where(edge, wider, drawn))
     found = {}
     for k, name in enumerate(form.parameters):
         found[name] = Estimate(

@@ -79,11 +79,11 @@ class Form(abc.ABC):
     def natural(self, theta: Array) -> Array:
         """The named parameters, shape ``(..., p)``, of θ; each increases with its own coordinate and no other."""
         with np.errstate(over="ignore"):
-            return np.where(self._positive, np.exp(np.where(self._positive, theta, 0.0)), theta)
+            return np.where(self.positives, np.exp(np.where(self.positives, theta, 0.0)), theta)
 
     def coordinates(self, natural: Array) -> Array:
         """θ of the named parameters; the inverse of `natural`."""
-        return np.where(self._positive, np.log(np.where(self._positive, natural, 1.0)), natural)
+        return np.where(self.positives, np.log(np.where(self.positives, natural, 1.0)), natural)
 
     def starts(self, x: Array, y: Array, count: int) -> Array:
         """``count`` places or a few more, shape ``(…, p)``, that a fit of ``y`` (n,) at ``x`` (n, columns) begins from.
@@ -97,7 +97,7 @@ class Form(abc.ABC):
         places = qmc.Halton(len(self.parameters), scramble=False).random(50 * count + 1)[1:]
         positive = np.exp(low + places * (high - low))
         signed = np.sign(places - 0.5) * np.exp(low + np.abs(2 * places - 1) * (high - low))
-        cloud = self.coordinates(np.where(self._positive, positive, signed))
+        cloud = self.coordinates(np.where(self.positives, positive, signed))
         with np.errstate(all="ignore"):
             error = ((self.value(x, cloud) - y) ** 2).mean(-1)
         return np.asarray(cloud[np.argsort(np.where(np.isfinite(error), error, np.inf))[:count]])
@@ -121,5 +121,6 @@ class Form(abc.ABC):
             )
 
     @property
-    def _positive(self) -> NDArray[np.bool_]:
+    def positives(self) -> NDArray[np.bool_]:
+        """Which coordinates are logarithms of positive parameters, shape ``(p,)``."""
         return np.array([name in self.positive for name in self.parameters])

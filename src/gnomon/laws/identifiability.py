@@ -12,6 +12,7 @@ from gnomon.laws.table import Table
 
 _SINGULAR = 1e-7  # relative singular value of the scaled Jacobian below which a direction has no effect
 _TAKES_PART = 0.05  # share of a parameter that lies in such directions
+_LOST = 1e-5  # of the scatter: a smaller effect of an e-fold is none
 _SAME = 1e-4  # of the scatter: values that differ less are the same function
 
 
@@ -67,12 +68,16 @@ def unidentified(
     return tuple(sentences)
 
 
-def confounded(form: Form, x: Array, theta: Array) -> NDArray[np.bool_]:
-    """Which parameters have a part in a direction of θ along which no value changes, by the rank of the Jacobian."""
+def confounded(form: Form, x: Array, theta: Array, *, scatter: float = 0.0) -> NDArray[np.bool_]:
+    """Which parameters have a part in a direction of θ along which no value changes, by the rank of the Jacobian.
+
+    Positive parameters whose effect is lost in residuals of size ``scatter`` are left to their profiles.
+    """
     with np.errstate(all="ignore"):
         jacobian = form.jacobian(x, theta)
         size = np.sqrt((jacobian**2).mean(0))
-        seen = np.isfinite(size) & (size > 1e-12 * np.abs(form.value(x, theta)).max())
+        lost = np.where(form.positives, _LOST * scatter, 0.0)
+        seen = np.isfinite(size) & (size > np.maximum(1e-12 * np.abs(form.value(x, theta)).max(), lost))
     part = np.zeros(len(theta))
     # a parameter that ran off to where it has no effect is told by its profile
     _, values, vectors = np.linalg.svd(jacobian[:, seen] / size[seen])

@@ -14,7 +14,7 @@ from gnomon.laws.form import Array, Form
 from gnomon.laws.solver import minimise
 
 _EXPANSIONS = 14
-_REFINEMENTS = 8
+_REFINEMENTS = 20
 _CLOSE = 2e-3  # in units of the half-width
 _WIDEST = 3.0  # first step, relative to the coordinate
 _FAR = 1e4  # half-widths that a quadratic would have, beyond which a side is open
@@ -132,7 +132,10 @@ class _Search:
         inverse = np.linalg.inv(gram + 1e-10 * np.eye(gram.shape[-1])) / (size[:, :, None] * size[:, None, :])
         variance = np.diagonal(inverse, axis1=-2, axis2=-1)
         width = np.sqrt(2 * self.rise[:, None] / curvature[:, None] * variance)
-        scale = 1 + np.abs(self.centre)
+        # of logarithms the unit is 1; of others, what moves the values by their own size
+        typical = 1.0 if self.loss.scale == "log" else np.sqrt((self.y**2).mean(-1, keepdims=True))
+        unit = np.where(self.form.positives | (size <= 1e-100) | (typical == 0), 1.0, typical / size)
+        scale = unit + np.abs(self.centre)
         return np.clip(width, 1e-12 * scale, _WIDEST * scale), inverse / variance[..., None]
 
     def expand(self) -> bool:

@@ -172,6 +172,29 @@ class TestOwnPredictions:
         assert document["scored"] == [1]
         assert document["predictions"][0]["state"] == "miss"
 
+    def test_one_that_was_measured_too_early_keeps_no_other_from_its_score(
+        self, gnomon: Callable[..., Any], fit: Path, own_store: Path
+    ) -> None:
+        for width in (300, 400):
+            gnomon("register", "--fit", str(fit), "--at", f"width={width}", "--quantity", "toy_loss", "--unit", "nat")
+        origin = Provenance(
+            spec_hash="", weights_hash="", data_hash=None, seed=0, subject="net", created="2026-01-01T00:00:00+00:00"
+        )
+        quantity = Quantity(name="toy_loss", symbol="L", definition="L", source="here", unit=Unit.parse("nat"))
+        early = Measurement.ok(quantity, 0.2, Uncertainty.exact(), labels={"width": "300"}, estimator="meter")
+        with Store.open(own_store) as store:
+            store.add(early.recorded(Cost(), origin))
+        document = gnomon("score", "--measured", "2=0.15", code=3)
+        assert document["scored"] == [2]
+        assert "but measured at 2026-01-01T00:00:00.999999Z" in document["left"][0]["reason"]
+
+    def test_a_number_that_is_given_twice_is_refused(
+        self, gnomon: Callable[..., Any], fit: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        gnomon("register", "--fit", str(fit), "--at", "width=400", "--quantity", "toy_loss")
+        assert run(["ledger", "score", "--measured", "1=0.15", "--measured", "1=0.2"]) == 2
+        assert capsys.readouterr().err == "gnomon: --measured gives 1 twice; give what was measured first\n"
+
     def test_what_the_table_holds_is_refused(self, fit: Path, capsys: pytest.CaptureFixture[str]) -> None:
         arguments = ["ledger", "register", "--fit", str(fit), "--at", "width=100", "--quantity", "toy_loss"]
         assert run(arguments) == 2

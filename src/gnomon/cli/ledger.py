@@ -97,7 +97,11 @@ def score(
     from gnomon.laws.ledger.scoring import score_by_hand, score_from_store
     from gnomon.predictions.running import score_challenges
 
-    by_hand = dict(map(_read_measured, measured or ()))
+    by_hand: dict[int, tuple[float, float | None]] = {}
+    for number, value_and_error in map(_read_measured, measured or ()):
+        if number in by_hand:
+            raise GnomonError(f"--measured gives {number} twice", mend="give what was measured first")
+        by_hand[number] = value_and_error
     with _opened(store, ledger) as book_keeping:
         entries = book_keeping.entries()
         _check_there_are(book_keeping, len(entries))

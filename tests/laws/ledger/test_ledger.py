@@ -119,6 +119,23 @@ def test_a_last_line_without_its_end_gets_it_back(ledger: Ledger) -> None:
     assert ledger.verify().fault is None
 
 
+def test_a_file_that_is_no_ledger_is_left_as_it_is(ledger: Ledger) -> None:
+    ledger.path.write_bytes(b'{"fits": []}')
+    assert ledger.verify().fault is not None
+    with pytest.raises(GnomonError, match="line 1: it is not an entry of a ledger"):
+        register(ledger, [by_hand("a", x=1)])
+    assert ledger.path.read_bytes() == b'{"fits": []}'
+    assert [p.name for p in ledger.path.parent.glob("*.torn")] == []
+
+
+def test_zeros_where_the_power_failed_are_set_aside(ledger: Ledger) -> None:
+    register(ledger, [by_hand("a", x=1)])
+    with ledger.path.open("ab") as file:
+        file.write(b'{"body":{"basel' + bytes(50))
+    assert "the 65 bytes of its unfinished line" in register(ledger, [by_hand("b", x=2)]).mended
+    assert names(ledger) == ["a", "b"]
+
+
 def test_a_finished_line_that_is_cut_is_refused_not_mended(ledger: Ledger) -> None:
     register(ledger, [by_hand("a", x=1)])
     content = ledger.path.read_bytes()

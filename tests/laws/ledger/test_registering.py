@@ -127,6 +127,14 @@ def test_what_the_ledger_has_scored_is_known(ledger: Ledger) -> None:
     register(ledger, [by_hand("one", step=3)])
 
 
+def test_what_was_scored_under_further_conditions_is_known(ledger: Ledger) -> None:
+    register(ledger, [by_hand("narrow", x=5, data="c4")])
+    score_by_hand(ledger, Book.read(ledger.entries()).unscored()[0], 0.5, None)
+    register(ledger, [by_hand("other data", x=5, data="pile")])
+    with pytest.raises(MeasuredAlreadyError, match="broad is measured already: entry 2 of the ledger scored it"):
+        register(ledger, [by_hand("broad", x=5.0)])
+
+
 def test_points_that_a_scored_prediction_shares_are_known(ledger: Ledger) -> None:
     register(ledger, [of_points(1, 2)])
     registered = Book.read(ledger.entries()).records[1].registered

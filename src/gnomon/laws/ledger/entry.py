@@ -19,6 +19,7 @@ Kind = Literal["prediction", "score"]
 NOTHING = "0" * 64
 """What stands as the previous hash in the first entry."""
 
+_BEGINNING = b'{"body":{'
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
 
 
@@ -81,6 +82,12 @@ def read_line(line: bytes) -> Entry:
     if again.encode() != line:
         raise BadLineError("it is not written as gnomon writes it")
     return entry
+
+
+def may_begin(rest: bytes) -> bool:
+    """Whether ``rest`` may be what a killed writer left of a line: its beginning, or zeros where the power failed."""
+    written = rest.rstrip(b"\0")
+    return written.startswith(_BEGINNING) or _BEGINNING.startswith(written)
 
 
 def moment(time: datetime) -> str:

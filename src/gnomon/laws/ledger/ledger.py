@@ -16,7 +16,7 @@ from gnomon.errors import GnomonError
 from gnomon.lab.store import Store
 from gnomon.lab.store.durable import flush_names
 from gnomon.lab.store.witness import Witnessed
-from gnomon.laws.ledger.entry import NOTHING, BadLineError, Entry, Kind, moment, read_line
+from gnomon.laws.ledger.entry import NOTHING, BadLineError, Entry, Kind, may_begin, moment, read_line
 from gnomon.laws.ledger.locking import locked
 from gnomon.laws.ledger.verifying import Verdict, verify
 
@@ -156,10 +156,13 @@ def _telling(path: Path) -> Iterator[None]:
 
 
 def _split(content: bytes) -> tuple[bytes, bool]:
-    """The finished lines of ``content``, and whether its end is torn. An entry that lacks but its end is finished."""
+    """The finished lines of ``content``, and whether its end is torn. An entry that lacks but its end is finished.
+
+    An end that no writer left, as of a file that is no ledger, is not torn: it stays, for `verify` to find.
+    """
     end = content.rfind(b"\n") + 1
     torn = content[end:]
-    if not torn:
+    if not torn or not may_begin(torn):
         return content, False
     try:
         read_line(torn)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from gnomon.errors import GnomonError
+from gnomon.errors import GnomonError, InsufficientEvidenceError
 from gnomon.lab.store import PointRecord, Store
 from gnomon.lab.sweep import Point, experiments
 from gnomon.laws.ledger.book import Book
@@ -52,7 +52,7 @@ class Known:
             if record.scored is None:
                 continue
             other = record.registered.prediction.target
-            if _equal(other, target) or wanted & spec_hashes(other):
+            if _answers(other, target) or wanted & spec_hashes(other):
                 return f"entry {record.scored.number} of the ledger scored it at {record.scored.time}"
         if wanted:
             for one in self._records(str(target.conditions["experiment"])):
@@ -100,13 +100,15 @@ def in_store(target: Target, store: Store) -> Iterator[Found]:
 def made_at(created: str) -> str:
     """The latest moment that ``created`` may mean: the end of its second, where it states whole seconds, or now.
 
-    Raises GnomonError when it is no time.
+    Raises InsufficientEvidenceError when it is no time.
     """
     now = datetime.now(UTC)
     try:
         time = datetime.fromisoformat(created)
     except ValueError:
-        raise GnomonError(f"a measurement states no time, but {created!r}", mend="measure it again") from None
+        raise InsufficientEvidenceError(
+            f"a measurement states no time, but {created!r}", mend="measure it again"
+        ) from None
     time = time if time.tzinfo is not None else time.replace(tzinfo=UTC)
     last = time + timedelta(seconds=1, microseconds=-1) if time.microsecond == 0 else time
     return moment(min(last, now))
@@ -122,11 +124,11 @@ def _in_points(quantity: str, conditions: Mapping[str, Any], store: Store) -> It
             yield Found(said=said, created=record.created, value=float(number))
 
 
-def _equal(one: Target, other: Target) -> bool:
-    """Whether two targets are of the same quantity under the same conditions, 1e2 being 100."""
-    if one.quantity != other.quantity or one.conditions.keys() != other.conditions.keys():
+def _answers(measured: Target, target: Target) -> bool:
+    """Whether what was ``measured`` is of the quantity of ``target`` and under all its conditions, 1e2 being 100."""
+    if measured.quantity != target.quantity or not target.conditions.keys() <= measured.conditions.keys():
         return False
-    return all(_same(value, other.conditions[name]) for name, value in one.conditions.items())
+    return all(_same(value, measured.conditions[name]) for name, value in target.conditions.items())
 
 
 def _typed(fields: dict[str, str]) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from typing import Any, Self
 import numpy as np
 from scipy.special import ndtri
 
-from gnomon.errors import GnomonError
+from gnomon.errors import InsufficientEvidenceError
 from gnomon.laws import scores
 from gnomon.laws.distribution import Mixture
 from gnomon.laws.ledger.prediction import Prediction
@@ -84,11 +84,11 @@ class Score:
 def score(prediction: Prediction, measurement: Measurement) -> Score | None:
     """The score of ``prediction`` against ``measurement``; ``None`` where that gave no number.
 
-    Raises GnomonError when the measurement is of another quantity or unit, or no single number.
+    Raises InsufficientEvidenceError when the measurement is of another quantity or unit, or no single number.
     """
     target = prediction.target
     if (measurement.quantity, str(measurement.unit)) != (target.quantity, target.unit):
-        raise GnomonError(
+        raise InsufficientEvidenceError(
             f"prediction {prediction.name!r} is of {target.quantity} in {target.unit}, "
             f"not of {measurement.quantity} in {measurement.unit}",
             mend="measure its target",
@@ -96,7 +96,7 @@ def score(prediction: Prediction, measurement: Measurement) -> Score | None:
     if measurement.value is None:
         return None
     if not isinstance(measurement.value, float) or not math.isfinite(measurement.value):
-        raise GnomonError(f"prediction {prediction.name!r} is of one finite number", mend="measure one")
+        raise InsufficientEvidenceError(f"prediction {prediction.name!r} is of one finite number", mend="measure one")
     value, stated = measurement.value, prediction.distribution
     found = scores.score(stated, value, levels=LEVELS)
     baselines = {name: _finite(one.crps(value)) for name, one in prediction.baselines.items()}

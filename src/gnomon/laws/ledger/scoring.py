@@ -38,11 +38,11 @@ def enter(
 
     Raises
     ------
-    GnomonError : when it was measured before the prediction was registered, when the prediction has a score already
-        or is of something else, and as `Ledger.append` does.
+    InsufficientEvidenceError : when it was measured before the prediction was registered, or something else was.
+    GnomonError : when the prediction has a score already, and as `Ledger.append` does.
     """
     if measured_at < registered.time:
-        raise GnomonError(
+        raise InsufficientEvidenceError(
             f"prediction {registered.number} was registered at {registered.time}, but measured at {measured_at}",
             mend="a measurement made before scores nothing",
         )
@@ -80,10 +80,11 @@ def score_by_hand(ledger: Ledger, registered: Registered, value: float, error: f
 def score_from_store(ledger: Ledger, registered: Registered) -> Appended:
     """Score ``registered`` against what the store holds of its target.
 
-    Of measurements, the first that was made counts, whatever came later. Of points, their mean: with a standard error
+    Of measurements, the first that was made counts, whatever came later; where that was made before the prediction
+    was registered, the prediction has no score. Of points, their mean: with a standard error
     where there are `LEAST_POINTS`, of unknown error otherwise.
 
-    Raises InsufficientEvidenceError where the store holds nothing of it, else as `enter`.
+    Raises InsufficientEvidenceError where the store holds nothing of it that says when it was made, else as `enter`.
     """
     target = registered.prediction.target
     found = list(in_store(target, ledger.store))

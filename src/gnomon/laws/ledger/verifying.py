@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from gnomon.lab.store.witness import Witnessed
-from gnomon.laws.ledger.entry import NOTHING, BadLineError, Entry, moment, read_line
+from gnomon.laws.ledger.entry import NOTHING, BadLineError, Entry, may_begin, moment, read_line
 
 _CLOCKS_DIFFER = timedelta(seconds=60)
 
@@ -88,6 +88,8 @@ def verify(
         if reason is not None:
             return verdict(reason)
         good.append(entry)
+    if rest and not may_begin(rest):
+        return verdict("it is not an entry of a ledger: it was edited or damaged")
     if rest:
         return verdict(f"it is cut off after {len(rest)} bytes: its writer was killed, or its end was removed")
     reason = seen.missing(len(good))

@@ -29,7 +29,7 @@ class GrokkingAtWeightDecay(ByLaw[float]):
     """The quadratic network of the phenomenon ``grokking``, modulo 23, trained on 60 % of the pairs.
 
     Weight decay takes memory away at the rate ηλ, so that a time ∝ 1/λ is expected, after the time that fitting takes:
-    an offset. Chosen after issue 4 had seen 0.5, 1, 2 and 4; none of these is seen here or foretold.
+    an offset. Chosen after 0.5, 1, 2 and 4 had been seen for the phenomenon; none of these is seen here or foretold.
     """
 
     name = "grokking_at_weight_decay"

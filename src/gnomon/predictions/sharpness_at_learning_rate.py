@@ -17,10 +17,10 @@ from gnomon.theory.edge_of_stability import SETTLED_SHARPNESS
 class SharpnessAtLearningRate(ByLaw[float]):
     """The tanh network of the phenomenon ``edge_of_stability``.
 
-    The phenomenon had shown the plateau 1 to 5 % above 2/η, the more the larger η (at 1.5 and 2.5, and in its full preset at
-    1, 2 and 3.5): an offset that does not fall with η would give that, so a power law with an offset is among the
-    forms. Of the step sizes that were to be seen, 0.8 and 1.1 did not reach the edge in the time from most or some
-    seeds and were left out, before any target was run.
+    The phenomenon had shown the plateau 1 to 5 % above 2/η, the more the larger η (at 1.5 and 2.5, and in its full
+    preset at 1, 2 and 3.5): an offset that does not fall with η would give that, so a power law with an offset is
+    among the forms. Of the step sizes that were to be seen, 0.8 and 1.1 did not reach the edge in the time from most
+    or some seeds and were left out, before any target was run.
     """
 
     name = "sharpness_at_learning_rate"

@@ -11,7 +11,7 @@ from gnomon.estimators import Budget, Estimator
 from gnomon.lab.store import Store
 from gnomon.measurement import Measurement, Provenance
 from gnomon.testing.documentation import check_definition, check_example
-from gnomon.testing.instances import instances
+from gnomon.testing.instances import instances, readings
 
 _PROVENANCE = Provenance(spec_hash="0", weights_hash="0", data_hash=None, seed=0)
 
@@ -19,8 +19,7 @@ _PROVENANCE = Provenance(spec_hash="0", weights_hash="0", data_hash=None, seed=0
 def check_units_and_dims(kind: type[Estimator]) -> None:
     """Each measurement has its quantity's symbol, unit, labels and axes, and names its estimator."""
     listed = {q.name: q for q in kind.quantities}
-    for instance in instances(kind):
-        found = instance.measure(kind)
+    for instance, found in readings(kind):
         assert found, f"{instance.answer.name}: no measurement"
         for m in found:
             assert m.quantity in listed, f"measures {m.quantity!r}, which it does not list"
@@ -35,8 +34,8 @@ def check_units_and_dims(kind: type[Estimator]) -> None:
 
 def check_json_round_trip(kind: type[Estimator]) -> None:
     """Each measurement equals itself after JSON."""
-    for instance in instances(kind):
-        for m in instance.measure(kind):
+    for instance, found in readings(kind):
+        for m in found:
             again = Measurement.from_json(json.loads(json.dumps(m.to_json(), allow_nan=False)))
             assert again == m, f"{instance.answer.name}: {m.quantity} changes in JSON"
 
@@ -44,11 +43,11 @@ def check_json_round_trip(kind: type[Estimator]) -> None:
 def check_store_round_trip(kind: type[Estimator]) -> None:
     """Each measurement equals itself after the store."""
     with tempfile.TemporaryDirectory() as folder, Store.open(Path(folder) / "store") as store:
-        for instance in instances(kind):
-            found = [m.recorded(m.cost, _PROVENANCE) for m in instance.measure(kind)]
-            store.add(found)
+        for instance, found in readings(kind):
+            recorded = [m.recorded(m.cost, _PROVENANCE) for m in found]
+            store.add(recorded)
             kept = {m.identity: m for m in store.measurements()}
-            for m in found:
+            for m in recorded:
                 assert kept.get(m.identity) == m, f"{instance.answer.name}: {m.quantity} changes in the store"
 
 

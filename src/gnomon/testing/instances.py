@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -47,6 +48,12 @@ def instances(kind: type[Estimator]) -> Iterator[Instance]:
     assert answers, f"{kind.__name__} has no known answers"
     for answer in answers:
         yield draw(kind, answer)
+
+
+@functools.lru_cache(maxsize=1)
+def readings(kind: type[Estimator]) -> tuple[tuple[Instance, tuple[Measurement, ...]], ...]:
+    """Each of `instances` with what is read there; kept, as several checks look at the same."""
+    return tuple((instance, tuple(instance.measure(kind))) for instance in instances(kind))
 
 
 def agree(a: Measurement, b: Measurement, *, relative: float, of_half_width: float = 0.0) -> bool:

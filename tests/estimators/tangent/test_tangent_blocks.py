@@ -43,7 +43,7 @@ def _gradients(subject: Subject, data: Data) -> Gradients:
 
 
 @pytest.mark.parametrize("name", ["mlp", "cnn", "texts"])
-@pytest.mark.parametrize("rows", [1.5, 4.0, 20.0])
+@pytest.mark.parametrize("rows", [1.5, 20.0, pytest.param(4.0, marks=pytest.mark.slow)])
 def test_little_memory_gives_the_same_kernel(name: str, rows: float) -> None:
     subject, data = _case(name)
     gradients = _gradients(subject, data)

@@ -183,7 +183,7 @@ def test_it_groks_in_a_handful_of_frequencies() -> None:
     assert found["leading_irrep_p_value"] <= 0.002
 
 
-@pytest.mark.slow  # the quick control of the phenomenon says it of others
+@pytest.mark.slow  # `gnomon run grokking` has this control, over seeds
 def test_without_weight_decay_it_does_not_grok() -> None:
     organism = train(ModularTransformer(weight_decay=0.0, **EARLY))
     assert organism.history.train_accuracy[-1] == 1.0

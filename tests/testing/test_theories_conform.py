@@ -43,6 +43,7 @@ class Pendulum(Theory):
     amplitude: float
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.length <= 0:
             raise GnomonError(f"a pendulum of length {self.length}", mend="give a positive length")
 
@@ -61,6 +62,22 @@ class Pendulum(Theory):
             "inside": (cls(length=1.0, amplitude=0.1), cls(length=2.0, amplitude=0.0)),
             "outside": (cls(length=1.0, amplitude=1.0),),
         }
+
+
+def test_what_a_double_does_not_hold_is_one_line() -> None:
+    class Overflowing(Pendulum):
+        def value(self) -> Value:
+            return self.length**40
+
+    class Undefined(Pendulum):
+        def value(self) -> Value:
+            return float("nan")
+
+    for kind, says in ((Overflowing, "leave the range"), (Undefined, "the value is no number")):
+        with pytest.raises(GnomonError, match=f"toy_pendulum is not computed here: .*{says}"):
+            kind(length=1e20, amplitude=0.1).predict()
+    with pytest.raises(GnomonError, match=r"toy_pendulum: length = 1e\+60 is too large"):
+        Pendulum(length=1e60, amplitude=0.1)
 
 
 def test_a_sound_theory_passes_every_check() -> None:
@@ -113,6 +130,11 @@ class Stirring(Pendulum):
         return float(np.random.random())  # noqa: NPY002 - what it is found out for
 
 
+class Gullible(Pendulum):
+    def __post_init__(self) -> None:
+        """Without that of `Theory`."""
+
+
 class Unsourced(Pendulum):
     source = " "
 
@@ -140,6 +162,7 @@ class Wrong(Pendulum):
         (Unsteady, "has two values"),
         (Blind, "amplitude does not change the hash"),
         (Stirring, "has two values"),
+        (Gullible, "length = nan is taken"),
         (Unsourced, "it has no source"),
         (Undocumented, "no definition in LaTeX"),
         (Wrong, "its example fails"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -228,6 +229,13 @@ WRONG: dict[str, Callable[[], object]] = {
     "ridge": lambda: BlindKernelRidge(gram=np.eye(3), targets=np.ones((3, 1)), samples=2, penalty=-1.0),
     "noise": lambda: BlindKernelRidge(gram=np.eye(3), targets=np.ones((3, 1)), samples=2, noise=-1.0),
 }
+
+
+def test_more_noise_than_there_is_error_is_refused() -> None:
+    theory = BlindKernelRidge.examples()["inside"][0]
+    assert theory.outside() == ()
+    with pytest.raises(OutOfDomainError, match=r"the noise 9 is more than all of the pool's error"):
+        replace(theory, noise=9.0).predict()
 
 
 @pytest.mark.parametrize("case", WRONG)

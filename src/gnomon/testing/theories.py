@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import math
 import pickle
 import random
 import re
@@ -23,7 +24,16 @@ _SLIGHTLY = 1.0 + 2.0**-20
 
 def theory_checks() -> dict[str, Callable[[type[Theory]], None]]:
     """The checks by name, e.g. for ``pytest.mark.parametrize``."""
-    found = (check_words, check_docstring, check_inside, check_outside, check_inputs, check_hash, check_purity)
+    found = (
+        check_words,
+        check_docstring,
+        check_inside,
+        check_outside,
+        check_inputs,
+        check_nonsense,
+        check_hash,
+        check_purity,
+    )
     return {check.__name__: check for check in found}
 
 
@@ -95,6 +105,16 @@ def check_inputs(kind: type[Theory]) -> None:
         assert set(document) == {field.name for field in fields(one)}
 
 
+def check_nonsense(kind: type[Theory]) -> None:
+    """Of inputs that are no numbers, or not finite, it is not made: GnomonError says so in one line."""
+    for one in _examples(kind):
+        for field in fields(one):
+            for value in _nonsense(getattr(one, field.name)):
+                said = _refused(one, field.name, value)
+                assert said, f"{field.name} = {value!r} is taken"
+                assert "\n" not in said, f"what it says of {field.name} = {value!r} is not one line"
+
+
 def check_hash(kind: type[Theory]) -> None:
     """Equal inputs have one hash, and every number among the inputs changes it."""
     every = _examples(kind)
@@ -152,6 +172,26 @@ def _others(value: Any) -> list[Any]:
     if isinstance(value, tuple):
         return [(*value[:-1], other) for other in _others(value[-1])] if value else []
     return []
+
+
+def _refused(one: Theory, name: str, value: Any) -> str:
+    """What is said of the input ``value``; nothing where it is taken."""
+    try:
+        replace(one, **{name: value})
+    except GnomonError as error:
+        return str(error)
+    return ""
+
+
+def _nonsense(value: Any) -> list[Any]:
+    """What cannot stand for a number, an array or a tuple of numbers; nothing for anything else."""
+    if isinstance(value, bool):
+        return []
+    if isinstance(value, int | float):
+        return [math.nan, math.inf, "1"]
+    if isinstance(value, np.ndarray) and value.size:
+        return [np.full(value.shape, math.nan), value.tolist()]
+    return [(*value[:-1], other) for other in _nonsense(value[-1])] if isinstance(value, tuple) and value else []
 
 
 def random_states() -> tuple[Any, ...]:

@@ -214,6 +214,7 @@ class BlindKernelRidge(Theory):
     noise: float = 0.0
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if not self.noise >= 0:
             raise GnomonError(f"the noise {self.noise} is negative")
         self._error  # noqa: B018 - refuses what has no meaning
@@ -250,6 +251,8 @@ class BlindKernelRidge(Theory):
                 f"{size - self._pool.distinct} of {size} points of the pool repeat others, so what is memorised would "
                 "pass for generalisation"
             )
+        if self.noise > self._error.left_out + self.systematic():
+            reasons.append(f"the noise {self.noise:g} is more than all of the pool's error, {self._error.left_out:g}")
         if self.systematic() > 0.5 * self._error.left_out:
             reasons.append("the pool's points are too few or too unlike each other to tell the error within a half")
         return tuple(reasons)

@@ -189,8 +189,9 @@ class LearningTime(Theory):
     start_error: float = 0.0
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         positive(self, "singular_value", "start", "learning_rate")
-        if self.layers != int(self.layers) or self.layers < 1:
+        if self.layers < 1:
             raise GnomonError(f"layers = {self.layers} is no number of layers", mend="give 1, 2, …")
         if not 0 < self.share < 1:
             raise GnomonError(f"share = {self.share} is not between 0 and 1", mend="give e.g. 0.5")

@@ -113,6 +113,7 @@ class RandomLearningTime(Theory):
     whiteness_error: float = 0.0
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         s = self.singular_values
         if not s or list(s) != sorted(s, reverse=True) or not s[-1] > 0:
             raise GnomonError(f"singular values {s} are not positive and descending", mend="sort them, drop zeros")

@@ -64,6 +64,7 @@ class EdgeOfStability(Theory):
     of_flow: float | None = None
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         given = [v for v in (self.learning_rate, self.at_start, self.of_flow) if v is not None]
         if not all(v > 0 for v in given) or not 0 <= self.momentum < 1:
             raise GnomonError(

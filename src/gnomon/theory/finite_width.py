@@ -119,6 +119,7 @@ class FiniteWidth(Theory):
     mean_square: float = 1.0
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.width < 1:
             raise GnomonError(f"a width of {self.width} is not positive")
         self._corrections()

@@ -27,7 +27,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import ClassVar, Literal, Self
 
 import numpy as np
@@ -110,10 +110,7 @@ class _Phases(Theory):
     constant_error: float | None = None
 
     def __post_init__(self) -> None:
-        for field in fields(self):
-            found = getattr(self, field.name)
-            if found is not None and not np.isfinite(found).all():
-                raise GnomonError(f"{field.name} = {found} is not finite", mend=f"mend {field.name}")
+        super().__post_init__()
         if min(self.coefficients) <= 0 or min(self.multiplicities) < 1:
             raise GnomonError("a coefficient is not positive or a multiplicity below 1", mend="mend it")
         if self.constant_error is not None and self.constant_error < 0:

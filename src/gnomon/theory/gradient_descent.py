@@ -130,7 +130,7 @@ class CriticalLearningRate(Theory):
     nesterov: bool = False
 
     def __post_init__(self) -> None:
-        _finite(self, "largest_eigenvalue", "smallest_eigenvalue", "momentum")
+        super().__post_init__()
         if self.momentum < 0:
             raise GnomonError(f"momentum = {self.momentum} is negative", mend="give 0 or more")
         if 0 < self.largest_eigenvalue < self.smallest_eigenvalue:
@@ -213,10 +213,10 @@ class QuadraticDescent(Theory):
     nesterov: bool = False
 
     def __post_init__(self) -> None:
-        _finite(self, "eigenvalues", "starts", "learning_rate", "momentum")
+        super().__post_init__()
         if self.eigenvalues.ndim != 1 or self.eigenvalues.shape != self.starts.shape or not self.eigenvalues.size:
             raise GnomonError("eigenvalues and starts are not two vectors of one length", mend="give one a mode")
-        if not self.learning_rate > 0 or self.step != int(self.step) or self.step < 0 or self.momentum < 0:
+        if not self.learning_rate > 0 or self.step < 0 or self.momentum < 0:
             raise GnomonError("a learning rate, a step or a momentum is out of range", mend="see the parameters")
 
     def value(self) -> float:
@@ -272,9 +272,3 @@ def _sums(trace: NDArray[np.float64], determinant: NDArray[np.float64], k: NDArr
     geometric = np.where(gap == 0, k + 1, np.where(small == 0, np.sign(k + 1), geometric))
     found = np.where(large == 0, (k == 0) * 1.0, geometric * safe ** np.maximum(k, 0) * np.where(k < 0, 0.0, 1.0))
     return np.asarray(found.real)
-
-
-def _finite(theory: Theory, *names: str) -> None:
-    for name in names:
-        if not np.isfinite(getattr(theory, name)).all():
-            raise GnomonError(f"{name} is not finite", mend=f"mend {name}")

@@ -132,6 +132,7 @@ class RegularCoefficient(_Coefficient):
     null_directions: int = 0
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         _whole("parameters", (self.parameters,), least=1)
         _whole("null_directions", (self.null_directions,), least=0)
         if self.null_directions > self.parameters:
@@ -178,6 +179,7 @@ class NormalCrossingCoefficient(_Coefficient):
     density_powers: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         _whole("powers", self.powers, least=0)
         _whole("density_powers", self.density_powers, least=0)
         if not self.powers or len(self.density_powers) not in (0, len(self.powers)):
@@ -228,6 +230,7 @@ class ReducedRankCoefficient(_Coefficient):
     rank: int = 0
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         _possible((self.features, self.hidden, self.outputs), self.rank)
 
     def value(self) -> float:
@@ -271,6 +274,7 @@ class DeepLinearCoefficient(_Coefficient):
     rank: int = 0
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         _possible(self.widths, self.rank)
 
     def value(self) -> float:

@@ -87,6 +87,7 @@ class TwoLayerCoefficient(Theory):
     strength: float
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if min(self.features, self.outputs) < 1 or not self.strength > 0:
             raise GnomonError("a width or the strength is not positive", mend="give positive numbers")
 
@@ -146,6 +147,7 @@ class CrossingCoefficient(Theory):
     strength: float
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if len(self.powers) != 2 or min(self.powers) < 0 or not self.strength > 0:
             raise GnomonError("there are not two powers from 0, or the strength is not positive", mend="mend it")
 

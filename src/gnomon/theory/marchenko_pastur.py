@@ -186,6 +186,7 @@ class MarchenkoPastur(Theory):
     predicts: ClassVar[Quantity] = NOISE_EIGENVALUES
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if min(self.rows, self.columns) < 1 or not self.variance > 0 or not self.kurtosis >= 1:
             raise GnomonError(
                 f"{self.rows} × {self.columns} entries of variance {self.variance} and kurtosis {self.kurtosis}",

@@ -142,7 +142,8 @@ class AnalyticAddition(Theory):
     width: int
 
     def __post_init__(self) -> None:
-        if self.p != int(self.p) or self.p < 3 or self.width != int(self.width) or self.width < 1:
+        super().__post_init__()
+        if self.p < 3 or self.width < 1:
             raise GnomonError(f"p = {self.p}, width = {self.width} make no network", mend="give p ≥ 3 and a width")
 
     def value(self) -> float:

@@ -34,12 +34,12 @@ class _FeaturesRisk(EquivalentRisk, abc.ABC):
     source: ClassVar[str] = SOURCE
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.features < 2 or not 0 <= self.attenuation <= 1:
             raise GnomonError(
                 f"{self.features} features with labels {self.attenuation} times the target",
                 mend="take 2 features or more, and an attenuation from 0 to 1",
             )
-        super().__post_init__()
 
     @property
     def width(self) -> float:

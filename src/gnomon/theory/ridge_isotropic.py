@@ -143,6 +143,7 @@ class IsotropicRidge(Theory):
     predicts: ClassVar[Quantity] = EXCESS_RISK
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.samples < 1 or self.dimensions < 1:
             raise GnomonError(f"{self.samples} examples in {self.dimensions} dimensions", mend="take 1 or more of each")
         if not (self.signal > 0 and self.noise >= 0 and self.penalty >= 0):

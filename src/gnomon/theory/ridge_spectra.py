@@ -169,7 +169,8 @@ class SampleSpectrum(Spectrum):
     size: int
 
     def __post_init__(self) -> None:
-        if self.table.ndim != 2 or len(self.table) != _ROWS or self.table.shape[1] < 4:
+        fits = self.table.ndim == 2 and len(self.table) == _ROWS and self.table.shape[1] >= 4
+        if not fits or not (np.diff(self.table[0]) > 0).all():
             raise GnomonError(f"{self.table.shape} is no table of readings", mend="make it by SampleSpectrum.of")
 
     @classmethod

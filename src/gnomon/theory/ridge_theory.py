@@ -43,6 +43,7 @@ class EquivalentRisk(Theory):
     predicts: ClassVar[Quantity] = EXCESS_RISK
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.samples < 2 or not self.penalty >= 0 or not self.noise >= 0:
             raise GnomonError(
                 f"{self.samples} examples with penalty {self.penalty} and noise {self.noise}",

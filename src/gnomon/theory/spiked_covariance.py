@@ -95,6 +95,7 @@ class _SpikedCovariance(Theory):
     source: ClassVar[str] = SOURCE
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if not self.strength >= 1 or min(self.samples, self.dimensions) < 1:
             raise GnomonError(
                 f"a variance of {self.strength} in {self.dimensions} dimensions, {self.samples} examples",

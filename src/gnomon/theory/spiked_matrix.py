@@ -41,6 +41,10 @@ OUTLIER_SINGULAR_VALUE = Quantity(
 Side = Literal["left", "right"]
 
 
+_STRONG = 1e4
+"""Thresholds: so far beyond, the deviation is 1 up to 10⁻⁸, and rounding would take more from the formula."""
+
+
 def matrix_threshold(rows: int, columns: int) -> float:
     """The strength :math:`(NM)^{1/4}`, in units of σ, below which a signal leaves no trace."""
     return math.sqrt(math.sqrt(rows * columns))
@@ -78,12 +82,15 @@ def matrix_deviation(strength: float, rows: int, columns: int) -> float:
     .. math:: \delta\hat s = s^2\frac{d\hat s}{ds}\Bigl(\delta E + \tfrac12\sqrt{C/B}\,\delta B
         + \tfrac12\sqrt{B/C}\,\delta C\Bigr).
 
+    It tends to 1 for strong signals, and is 1 from `_STRONG` thresholds on.
     Raises GnomonError at or below the threshold, where the largest singular value follows the law of Tracy and Widom.
     """
     if strength <= matrix_threshold(rows, columns):
         raise GnomonError(
             f"a strength of {strength} is not beyond the threshold", mend="below it the edge fluctuates, by edge_scale"
         )
+    if strength > _STRONG * matrix_threshold(rows, columns):
+        return 1.0
     short, long = sorted((rows, columns))
     outlier = matrix_outlier(strength, rows, columns)
     x, scaled = outlier**2, np.array([outlier**2 / long])
@@ -113,6 +120,7 @@ class _SpikedMatrix(Theory):
     source: ClassVar[str] = SOURCE
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if not (self.strength >= 0 and self.noise > 0) or min(self.rows, self.columns) < 1:
             raise GnomonError(
                 f"a signal of {self.strength} in {self.rows} × {self.columns} entries of noise {self.noise}",

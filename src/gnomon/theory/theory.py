@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import abc
 import hashlib
+import numbers
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar, Literal, Self
@@ -12,6 +14,11 @@ import numpy as np
 
 from gnomon.errors import GnomonError
 from gnomon.measurement import Measurement, Quantity, Uncertainty, Value, hash_json
+
+_LARGEST = 1e50
+"""A double holds the sixth power of it."""
+_LARGEST_WHOLE = 2**53
+"""Up to here doubles count without gaps."""
 
 
 class OutOfDomainError(GnomonError):
@@ -24,9 +31,10 @@ class OutOfDomainError(GnomonError):
 class Theory(abc.ABC):
     """A closed-form predictor with a declared domain of validity.
 
-    A subclass is a frozen dataclass whose fields are the inputs (numbers, text, tuples, or float64 arrays), checked in
-    ``__post_init__`` with a `GnomonError` for what has no meaning. What has a meaning, but for which the theory does
-    not hold, is told by `outside`.
+    A subclass is a frozen dataclass whose fields are the inputs (numbers, text, tuples, or float64 arrays). Its
+    ``__post_init__`` first calls that of this class, which sees to it that they are what they are declared to be, and
+    then raises `GnomonError` for what has no meaning. What has a meaning, but for which the theory does not hold, is
+    told by `outside`.
 
     Attributes
     ----------
@@ -42,6 +50,17 @@ class Theory(abc.ABC):
     domain: ClassVar[str]
     source: ClassVar[str]
     predicts: ClassVar[Quantity]
+
+    def __post_init__(self) -> None:
+        """Raises GnomonError for an input that is not of its declared type, not finite, or beyond 10⁵⁰.
+
+        Whole numbers end at 2⁵³.
+        """
+        for field in fields(self):
+            declared = field.type if isinstance(field.type, str) else getattr(field.type, "__name__", "")
+            wrong = _wrong(getattr(self, field.name), declared)
+            if wrong is not None:
+                raise GnomonError(f"{self.name}: {field.name} {wrong}", mend=f"take another {field.name}")
 
     @abc.abstractmethod
     def value(self) -> Value:
@@ -64,15 +83,31 @@ class Theory(abc.ABC):
         """The value as a measurement, exact but for its systematic bound.
 
         Raises `OutOfDomainError` outside the domain; with ``anyway`` the reasons stand in the diagnostics instead.
+        Raises GnomonError where a double does not hold the numbers that lead to the value.
         """
+        try:
+            with np.errstate(all="ignore"):
+                return self._predicted(anyway)
+        except ArithmeticError as error:
+            raise GnomonError(
+                f"{self.name} is not computed here: numbers on the way leave the range of a double",
+                mend="take inputs less extreme",
+            ) from error
+
+    def _predicted(self, anyway: bool) -> Measurement:
         reasons = self.outside()
         if reasons and not anyway:
             raise OutOfDomainError(
                 f"{self.name} does not hold here: {'; '.join(reasons)}", mend=f"domain: {self.domain}"
             )
+        value = self.value()
+        if not reasons and np.isnan(value).any():
+            raise GnomonError(
+                f"{self.name} is not computed here: the value is no number", mend="take inputs less extreme"
+            )
         return Measurement.ok(
             self.predicts,
-            self.value(),
+            value,
             Uncertainty.exact(systematic=None if reasons else self.systematic(), systematic_source=self.domain),
             estimator=self.name,
             diagnostics={"outside": list(reasons), "inputs": self.inputs()},
@@ -86,6 +121,38 @@ class Theory(abc.ABC):
     def hash(self) -> str:
         """SHA-256 of the name and the inputs."""
         return hash_json({"theory": self.name, "inputs": self.inputs()})
+
+
+def _wrong(value: Any, declared: str) -> str | None:
+    """What keeps ``value`` from being what is ``declared``: whole numbers, numbers, tuples or arrays of them."""
+    if value is None and "None" in declared:
+        return None
+    if isinstance(value, np.ndarray):
+        sound = value.dtype.kind in "iuf" and bool((np.abs(value) <= _LARGEST).all())
+        return None if sound else "has an entry that is not finite, or is no number"
+    if declared.startswith("tuple["):
+        if not isinstance(value, tuple):
+            return f"= {value!r} is no tuple"
+        size = declared.count(",") + 1 if "..." not in declared else len(value)
+        if len(value) != size:
+            return f"= {value!r} is not of {size} numbers"
+        return next((f"= {value!r}: {wrong}" for one in value if (wrong := _wrong(one, _entry(declared)))), None)
+    if declared.startswith(("int", "float")):
+        whole = declared.startswith("int")
+        if isinstance(value, bool) or not isinstance(value, numbers.Integral if whole else numbers.Real):
+            return f"= {value!r} is no {'whole ' if whole else ''}number"
+        limit: Any = _LARGEST_WHOLE if whole else _LARGEST
+        return None if -limit <= value <= limit else f"= {value!r} is too large, or none"
+    if declared == "bool" and not isinstance(value, bool | np.bool_):
+        return f"= {value!r} is neither true nor false"
+    if "Array" in declared:
+        return "is no array"
+    return None
+
+
+def _entry(declared: str) -> str:
+    found = re.match(r"tuple\[(\w+)", declared)
+    return "" if found is None else found[1]
 
 
 def _plain(value: Any) -> Any:

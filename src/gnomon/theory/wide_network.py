@@ -77,8 +77,11 @@ class WideNetwork(Theory):
     start_subtracted: bool = False
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.width < 1:
             raise GnomonError(f"a width of {self.width} is not positive")
+        if self.test_inputs.ndim != 2 or self.train_inputs.ndim != 2:
+            raise GnomonError("inputs are not two matrices", mend="give a row an example")
         if self.test_targets.shape != (len(self.test_inputs), *self.train_targets.shape[1:]):
             raise GnomonError(
                 f"test targets {self.test_targets.shape} do not fit {len(self.test_inputs)} test inputs and targets "

@@ -21,12 +21,15 @@ if TYPE_CHECKING:
     from gnomon.laws.frame import Frame
 
 _NOTHING_IDENTIFIED = 3
+_FEW, _ROWS_EACH = 4, 5  # parameters that any table may have, rows for each of more
 
 
 def fit(
     data: Annotated[Path | None, typer.Argument(help="Table: .csv, .tsv or .parquet.")] = None,
     runs: Annotated[list[str] | None, typer.Option("--run", help="A run in the store instead; repeat or a,b.")] = None,
-    names: Annotated[list[str] | None, typer.Option("--form", help="Forms; repeat or a,b. Default: all.")] = None,
+    names: Annotated[
+        list[str] | None, typer.Option("--form", help="Forms; repeat or a,b. Default: all the rows allow.")
+    ] = None,
     x: Annotated[list[str] | None, typer.Option("--x", help="Columns of the inputs, in order; repeat or a,b.")] = None,
     y: Annotated[str | None, typer.Option("--y", help="Column of what was measured.")] = None,
     derived: Annotated[
@@ -120,7 +123,10 @@ def _table(frame: Frame, x: Sequence[str], y: str | None, group: str | None) -> 
 
 
 def _forms(names: Sequence[str], table: Table) -> list[Form]:
-    """The forms called so; without names all that take so many columns, have a meaning there and rows enough."""
+    """The forms called so; without names all that take so many columns, have a meaning there and rows enough.
+
+    Forms of more than 4 parameters need 5 rows for each.
+    """
     from gnomon.laws.registry import form, forms
 
     if names:
@@ -132,7 +138,8 @@ def _forms(names: Sequence[str], table: Table) -> list[Form]:
         one = kind()
         with contextlib.suppress(GnomonError):
             one.check(table.x)
-            if len(table) > len(one.parameters):
+            parameters = len(one.parameters)
+            if len(table) > (parameters if parameters <= _FEW else _ROWS_EACH * parameters - 1):
                 fitting.append(one)
     if not fitting:
         raise GnomonError(

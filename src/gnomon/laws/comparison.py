@@ -146,7 +146,9 @@ def _held(one: Fit, folds: NDArray[np.int64], rng: Rng) -> Held:
 
 
 def _far_score(one: Fit, far: NDArray[np.bool_], rng: Rng) -> float | None:
-    """Mean CRPS at the far end; ``None`` where too few rows are left to fit."""
+    """Mean CRPS at the far end; ``None`` where too few rows are left to fit, or no number says it."""
+    if far.all():
+        return None
     held = predictions(one, far[None, :], rng=rng.child("far"))
     if not np.isfinite(held.locations[far]).all():
         return None
@@ -155,4 +157,5 @@ def _far_score(one: Fit, far: NDArray[np.bool_], rng: Rng) -> float | None:
         Mixture.single(m, s, kind=kind, scale=scale).crps(y)
         for m, s, y in zip(held.locations[far], held.spreads[far], one.table.y[far], strict=True)
     ]
-    return float(np.mean(each))
+    score = float(np.mean(each))
+    return score if np.isfinite(score) else None

@@ -94,7 +94,7 @@ def fit(
     Raises
     ------
     GnomonError : when the form has no meaning at the table's inputs, cannot give its values, or the table has no more
-        rows than the form has parameters.
+        rows than the form has parameters, or a single group.
     """
     rng = rng or Rng(0)
     x, y = table.x, table.y
@@ -105,6 +105,8 @@ def fit(
             f"{len(y)} rows do not determine the {p} parameters of {form.name!r} and the noise",
             mend=f"give at least {p + 1}, or choose a form with fewer parameters",
         )
+    if bootstrap.count(table) == 1:
+        raise GnomonError("all rows are of one group, and nothing says how groups differ", mend="fit without groups")
     if not 0 < level < 1:
         raise GnomonError(f"level {level:g} is not between 0 and 1", mend="give e.g. 0.95")
     starts = form.starts(x, y, STARTS)

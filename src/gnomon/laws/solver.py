@@ -197,6 +197,8 @@ class _Descent:
         scale = 1 / np.sqrt(np.diagonal(matrix, axis1=-2, axis2=-1))
         matrix = matrix * scale[..., :, None] * scale[..., None, :]
         good = np.asarray(np.isfinite(matrix).all((-2, -1)) & np.isfinite(gradient).all(-1))
+        # rounding may leave no inverse where coordinates have the same effect; more damping gives one
+        good &= np.linalg.det(np.where(good[:, None, None], matrix, np.eye(ridge.shape[-1]))) != 0
         matrix[~good] = np.eye(ridge.shape[-1])
         step = -np.linalg.solve(matrix, (gradient * scale)[..., None])[..., 0] * scale
         step = np.where(good[:, None], step, 0.0)

@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 
 from gnomon.errors import GnomonError
 
+_LARGEST = 1e100
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Table:
@@ -25,7 +27,8 @@ class Table:
 
     Raises
     ------
-    GnomonError : when shapes disagree, there is no row, or a number is not finite.
+    GnomonError : when shapes disagree, there is no row, or a number is not finite, or beyond 10^±100: its square, or
+        that of its inverse, would leave what float64 holds.
     """
 
     x: NDArray[np.float64]
@@ -46,6 +49,13 @@ class Table:
             bad = np.flatnonzero(~np.isfinite(column))
             if len(bad):
                 raise GnomonError(f"column {name!r} is not finite in row {bad[0] + 1}", mend="leave the row out")
+            size = np.abs(column)
+            bad = np.flatnonzero((size > _LARGEST) | ((size > 0) & (size < 1 / _LARGEST)))
+            if len(bad):
+                raise GnomonError(
+                    f"column {name!r} is {column[bad[0]]:g} in row {bad[0] + 1}, which cannot be calculated with",
+                    mend="measure it in another unit",
+                )
 
     def __len__(self) -> int:
         return len(self.y)

@@ -41,15 +41,17 @@ class Logistic(Form):
 
     def value(self, x: Array, theta: Array) -> Array:
         lower, upper, midpoint, width = np.moveaxis(theta[..., None, :], -1, 0)
-        y: Array = lower + (upper - lower) * expit((np.log(x[..., 0]) - midpoint) * np.exp(-width))
+        u = (np.log(x[..., 0]) - midpoint) * np.exp(-width)
+        # not lower + (upper - lower) σ(u), which far above the midpoint is a difference of great numbers
+        y: Array = lower * expit(-u) + upper * expit(u)
         return y
 
     def jacobian(self, x: Array, theta: Array) -> Array:
         lower, upper, midpoint, width = np.moveaxis(theta[..., None, :], -1, 0)
         u = (np.log(x[..., 0]) - midpoint) * np.exp(-width)
-        step = expit(u)
-        bend = (upper - lower) * step * expit(-u)
-        return np.stack([1 - step, step, -bend * np.exp(-width), -bend * u], -1)
+        rest, step = expit(-u), expit(u)
+        bend = (upper - lower) * step * rest
+        return np.stack([rest, step, -bend * np.exp(-width), -bend * u], -1)
 
     def starts(self, x: Array, y: Array, count: int) -> Array:
         log_x = np.log(x[:, 0])
@@ -61,6 +63,6 @@ class Logistic(Form):
                 np.quantile(log_x, np.linspace(0.02, 0.98, side)), reach * np.geomspace(0.01, 0.5, side)
             )
         )
-        step = expit((log_x - midpoint[:, None]) / width[:, None])
-        linear = project(np.stack([1 - step, step], -1), y, np.full(2, -np.inf))
+        u = (log_x - midpoint[:, None]) / width[:, None]
+        linear = project(np.stack([expit(-u), expit(u)], -1), y, np.full(2, -np.inf))
         return np.column_stack([linear, midpoint, np.log(width)])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -54,9 +55,7 @@ def test_regressions_err_as_foretold(place: str, samples: int, ridge: float, rep
         spectrum, test, train = _cube(14, samples, ridge, repeats)
     else:
         spectrum, test, train = _sphere(samples, ridge, repeats)
-    theory = KernelRidge.of(
-        spectrum, samples=samples, penalty=ridge, noise=NOISE, support=2**14 if place == "cube" else None
-    )
+    theory = KernelRidge.of(spectrum, samples=samples, penalty=ridge, noise=NOISE)
     bound, error = theory.predict().uncertainty.systematic, test.std(ddof=1) / math.sqrt(repeats)
     assert bound is not None
     assert abs(test.mean() - NOISE - theory.value()) < bound + 3 * error
@@ -126,7 +125,7 @@ def test_on_few_points_what_is_memorised_is_mistaken_for_learning() -> None:
             seen, unseen = order[:n], order[n:]
             weights = np.linalg.solve(kernel[np.ix_(seen, seen)] + ridge * np.eye(n), y[seen])
             found.append(((kernel[np.ix_(unseen, seen)] @ weights - y[unseen]) ** 2).mean())
-        theory = KernelRidge.of(spectrum, samples=n, penalty=ridge, support=256)
+        theory = KernelRidge.of(spectrum, samples=n, penalty=ridge)
         ratios[n] = float(np.mean(found)) / theory.value()
         if n > 32:
             with pytest.raises(OutOfDomainError, match="memorised"):
@@ -143,7 +142,7 @@ def test_on_few_points_what_is_memorised_is_mistaken_for_learning() -> None:
 def test_what_has_no_meaning_is_refused() -> None:
     spectrum = PopulationSpectrum(np.ones(3), np.ones(3))
     with pytest.raises(GnomonError, match="drawn from 0"):
-        KernelRidge.of(spectrum, samples=20, support=0)
+        replace(KernelRidge.of(spectrum, samples=20), support=0)
     with pytest.raises(GnomonError, match="negative"):
         learning_curve(spectrum, 10, penalty=-1.0)
     with pytest.raises(OutOfDomainError, match="interpolation peak"):

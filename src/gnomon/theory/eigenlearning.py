@@ -152,9 +152,8 @@ class KernelRidge(EquivalentRisk):
         samples: int,
         penalty: float = 0.0,
         noise: float = 0.0,
-        support: int | None = None,
     ) -> Self:
-        """From a spectrum, such as `gnomon.theory.sphere.sphere_spectrum` makes."""
+        """From a spectrum, such as `gnomon.theory.hypercube.hypercube_spectrum` makes, and its support."""
         return cls(
             eigenvalues=spectrum.eigenvalues,
             power=spectrum.power,
@@ -164,7 +163,7 @@ class KernelRidge(EquivalentRisk):
             samples=samples,
             penalty=penalty,
             noise=noise,
-            support=support,
+            support=spectrum.support,
         )
 
     def __post_init__(self) -> None:
@@ -200,7 +199,7 @@ class KernelRidge(EquivalentRisk):
         power = np.zeros(bits + 1)
         power[2] = 1.0
         spectrum = hypercube_spectrum(lambda cosine: np.exp(cosine - 1), power)
-        return cls.of(spectrum, samples=samples, penalty=1e-3, support=2**bits)
+        return cls.of(spectrum, samples=samples, penalty=1e-3)
 
     @property
     def _crowding(self) -> float:

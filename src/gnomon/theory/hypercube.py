@@ -19,6 +19,8 @@ from gnomon.theory.ridge_spectra import PopulationSpectrum
 Array = NDArray[np.float64]
 
 _LOST = 1e-13
+_COUNTED = 52
+"""Bits, beyond which corners are as good as a continuum."""
 
 
 def hypercube_spectrum(profile: Callable[[Array], Array], power: Array) -> PopulationSpectrum:
@@ -37,6 +39,7 @@ def hypercube_spectrum(profile: Callable[[Array], Array], power: Array) -> Popul
         tail=max(0.0, trace - float(eigenvalues[kept] @ counts[kept])) if not kept.all() else 0.0,
         unlearned=float(power[~kept].sum()),
         multiplicity=counts[kept],
+        support=2**bits if bits <= _COUNTED else None,
     )
 
 

@@ -76,6 +76,7 @@ class PopulationSpectrum(Spectrum):
         one each.
     tail : sum of further eigenvalues, infinitely many and infinitely small: what the kernel adds on its diagonal only.
     unlearned : power of the target outside all eigendirections, which acts as noise.
+    support : how many points there are to draw inputs from, equally likely; ``None`` for a continuum.
 
     Raises
     ------
@@ -87,6 +88,7 @@ class PopulationSpectrum(Spectrum):
     tail: float = 0.0
     unlearned: float = 0.0
     multiplicity: Array | None = None
+    support: int | None = None
 
     def __post_init__(self) -> None:
         if self.eigenvalues.shape != self.power.shape or self.eigenvalues.ndim != 1 or not self.eigenvalues.size:

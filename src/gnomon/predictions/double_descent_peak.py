@@ -32,7 +32,8 @@ class DoubleDescentPeak(ByLaw[float]):
     linear in the labels: error = a + b ν, with the a that so few features leave of the digits themselves. A free
     exponent takes the curvature at large shares. At the threshold the error has heavy tails over images and features,
     hence the geometric mean, and the same images and features at every share: with others for each, 32 and then 160 of
-    them, the known errors scattered too much to tell a law.
+    them, the known errors scattered too much to tell a law. The wrong labels of a smaller share are among those of a
+    larger, so that a target between two that are seen has hardly any noise of its own.
     """
 
     name = "double_descent_peak"

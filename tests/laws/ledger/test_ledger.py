@@ -245,8 +245,14 @@ def test_where_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         assert ledger_path("given.jsonl", store) == Path("given.jsonl")
 
 
-def test_a_path_that_is_a_folder(tmp_path: Path) -> None:
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes with names")
+def test_a_path_that_is_a_folder_or_a_pipe(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    os.mkfifo(tmp_path / "pipe")
     with Store.open(tmp_path) as store:
-        (tmp_path / "folder").mkdir()
-        with pytest.raises(GnomonError, match=r"ledger .*folder: Is a directory; give another with --ledger"):
-            register(Ledger(tmp_path / "folder", store), [by_hand("a", x=1)])
+        for name in ("folder", "pipe"):
+            ledger = Ledger(tmp_path / name, store)
+            with pytest.raises(GnomonError, match=rf"ledger .*{name} is no file; give another with --ledger"):
+                register(ledger, [by_hand("a", x=1)])
+            with pytest.raises(GnomonError, match="is no file"):
+                ledger.verify()

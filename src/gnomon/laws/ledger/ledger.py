@@ -52,6 +52,7 @@ def reading(path: Path) -> Iterator[bytes]:
     """The content of the ledger at ``path``, empty where there is none; nobody writes it until the end of the block."""
     with contextlib.ExitStack() as held:
         with _telling(path):
+            _check_file(path)
             try:
                 file = held.enter_context(path.open("rb", buffering=0))
             except FileNotFoundError:
@@ -99,6 +100,7 @@ class Ledger:
         """
         is_new = not self.path.exists()
         with _telling(self.path):
+            _check_file(self.path)
             self.path.parent.mkdir(parents=True, exist_ok=True)
             file = self.path.open("a+b", buffering=0)
         with file, locked(file, str(self.path)):
@@ -153,6 +155,12 @@ def _telling(path: Path) -> Iterator[None]:
                 f"no space is left on the disk of ledger {path}", mend="free some and run again; nothing was appended"
             ) from error
         raise GnomonError(f"ledger {path}: {error.strerror or error}", mend="give another with --ledger") from error
+
+
+def _check_file(path: Path) -> None:
+    """Raise GnomonError for what is there but no file: a device or a pipe might be read for ever."""
+    if path.exists() and not path.is_file():
+        raise GnomonError(f"ledger {path} is no file", mend="give another with --ledger")
 
 
 def _split(content: bytes) -> tuple[bytes, bool]:

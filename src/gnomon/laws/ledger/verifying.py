@@ -139,7 +139,10 @@ class _Seen:
         if not gone:
             return None
         last = self._kept[gone[-1]]
-        return f"the store witnessed entries up to {last.number} at {last.time}: the end of the ledger was removed"
+        gap = "the end of the ledger was removed"
+        if not entries:
+            gap += ", or this is another ledger than the one of this store"
+        return f"the store witnessed entries up to {last.number} at {last.time}: {gap}"
 
 
 class _Scores:

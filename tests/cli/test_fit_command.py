@@ -289,3 +289,15 @@ def test_ctrl_c_leaves_nothing_half_written(runs: Path, tmp_path: Path) -> None:
     assert said == "gnomon: interrupted; what was finished is in the store\n"
     assert out.read_text() == "what was there before"
     assert [p.name for p in folder.iterdir()] == ["fit.json"]
+
+
+def test_without_names_rows_decide_which_forms_are_fitted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    fitted_forms = []
+    for rows in (20, 30):
+        x = np.geomspace(1, 1e3, rows)
+        table = _csv(tmp_path / f"{rows}.csv", {"x": x, "y": 1 + x**-0.5 + 0.01 * Rng(0).numpy().normal(size=rows)})
+        capsys.readouterr()
+        assert run(["fit", str(table), "--x", "x", "--y", "y", "--draws", "20", "--noise", "normal", "--json"]) == 0
+        fitted_forms.append({one["form"] for one in json.loads(capsys.readouterr().out)["fits"]})
+    assert {"power_law", "logistic"} <= fitted_forms[0]
+    assert fitted_forms[1] - fitted_forms[0] == {"broken_power_law"}

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 _NOTHING_IDENTIFIED = 3
 _FEW, _ROWS_EACH = 4, 5  # parameters that any table may have, rows for each of more
+_MANY = 6
 
 
 def fit(
@@ -125,7 +126,7 @@ def _table(frame: Frame, x: Sequence[str], y: str | None, group: str | None) -> 
 def _forms(names: Sequence[str], table: Table) -> list[Form]:
     """The forms called so; without names all that take so many columns, have a meaning there and rows enough.
 
-    Forms of more than 4 parameters need 5 rows for each.
+    Forms of more than 4 parameters need 5 rows for each, and those of more than 6, which take minutes, to be named.
     """
     from gnomon.laws.registry import form, forms
 
@@ -139,7 +140,7 @@ def _forms(names: Sequence[str], table: Table) -> list[Form]:
         with contextlib.suppress(GnomonError):
             one.check(table.x)
             parameters = len(one.parameters)
-            if len(table) > (parameters if parameters <= _FEW else _ROWS_EACH * parameters - 1):
+            if parameters <= _MANY and len(table) > (parameters if parameters <= _FEW else _ROWS_EACH * parameters - 1):
                 fitting.append(one)
     if not fitting:
         raise GnomonError(

@@ -56,12 +56,20 @@ def test_a_right_law_wins_and_is_covered_a_decade_out() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", FORMS)
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=pytest.mark.xfail(reason="its 90 % forecasts are too wide: they hold 97.5 of 100"))
+        if name == "broken_power_law"
+        else name
+        for name in FORMS
+    ],
+)
 def test_each_right_law_wins_and_is_covered_a_decade_out(name: str) -> None:
     won, covered = won_and_covered(name, 200, 100, Rng(3).child(name))
     print(f"{name}: best in {won:.3f}, covered in {covered:.3f} of 200")
     assert won >= 0.8
-    assert 0.85 <= covered <= 0.98
+    assert 0.85 <= covered <= 0.95  # 2.4 standard errors
 
 
 @pytest.mark.slow

@@ -16,6 +16,17 @@ MORE_BREAKS = ["broken_power_law_2", "broken_power_law_3"]
 ALL = [name for name in KNOWN if name not in MORE_BREAKS]
 FAST = [name for name in ALL if name != "broken_power_law"]
 
+# what does not cover as it should, at 30 to 60 rows of Laplace noise, as measured
+WIDE = "resamples of least absolute values scatter too much: the bootstrap covers 99 or 100 of 100"
+NARROW = "the likelihood of a Laplace rises too steeply for so few rows: the profile covers 88 of 100"
+MISSED = {
+    "log_linear_2": WIDE,
+    "log_linear_3": WIDE,
+    "saturating_exponential": WIDE,
+    "chinchilla": NARROW,
+    "broken_power_law": NARROW,
+}
+
 
 def within(covered: np.ndarray, lowest: int = 90, highest: int = 98) -> bool:
     percent = np.round(100 * covered)
@@ -51,8 +62,14 @@ def test_bootstrap_intervals(noise: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("noise", ["normal", "log_laplace"])
-@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize(
+    ("name", "noise"),
+    [(name, "normal") for name in ALL]
+    + [
+        pytest.param(name, "log_laplace", marks=[pytest.mark.xfail(reason=MISSED[name])] if name in MISSED else [])
+        for name in ALL
+    ],
+)
 def test_stated_intervals_of_200_tables(name: str, noise: str) -> None:
     """Both intervals as `fit` makes them, for 200 tables at once; a table that does not bound a parameter says so."""
     known = KNOWN[name]
@@ -80,10 +97,8 @@ def test_stated_intervals_of_200_tables(name: str, noise: str) -> None:
     one = fit(known.table(y[0]), known.form, noise=noise, draws=20)
     ends = np.array([each.profile for each in one.parameters.values()])
     np.testing.assert_allclose(ends[:, 0], known.form.natural(profile.low[0]), rtol=0.02)
-    # resamples of least absolute values scatter too much, and the likelihood's rise is too steep, for so few rows
-    lowest, highest = {"normal": (90, 98), "log_laplace": (86, 100)}[noise]
-    assert within(covered["bootstrap"], 90, highest), covered
-    assert within(covered["profile"], lowest, 98), covered
+    assert within(covered["bootstrap"]), covered
+    assert within(covered["profile"]), covered
 
 
 @pytest.mark.slow

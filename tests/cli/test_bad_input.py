@@ -16,6 +16,7 @@ from safetensors.torch import load_file, save_file
 
 import gnomon
 from gnomon.cli.main import run
+from tiny_disks import mounted
 
 
 def refused(arguments: list[str], capsys: pytest.CaptureFixture[str], *, code: int = 2) -> str:
@@ -120,16 +121,9 @@ def test_debug_shows_the_traceback(tiny_model: Path) -> None:
 
 @pytest.fixture
 def full_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system with no room left, where this user may mount one."""
-    folder = tmp_path / "full"
-    folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(folder)]
-    if shutil.which("mount") is None or subprocess.run(mount, capture_output=True, check=False).returncode:
-        pytest.skip("mounting a small file system needs root")
-    try:
-        yield folder
-    finally:
-        subprocess.run(["umount", str(folder)], check=True)
+    """A disk of 64 kilobytes: no room for a store or a page."""
+    with mounted(tmp_path / "full", "64k") as disk:
+        yield disk
 
 
 def test_a_full_disk(tiny_model: Path, texts: Path, full_disk: Path, capsys: pytest.CaptureFixture[str]) -> None:

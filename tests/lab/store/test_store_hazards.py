@@ -23,6 +23,7 @@ from gnomon.lab.store import Store
 from gnomon.lab.store.schema import SCHEMA_VERSION
 from gnomon.measurement import Measurement
 from store_writers import reading
+from tiny_disks import mounted
 
 WRITER = [sys.executable, store_writers.__file__]
 WITH_TESTS = {**os.environ, "PYTHONPATH": str(Path(store_writers.__file__).parent)}
@@ -137,15 +138,8 @@ def test_a_locked_store_is_waited_for_and_then_named(tmp_path: Path, monkeypatch
 @pytest.fixture
 def tiny_disk(tmp_path: Path) -> Iterator[Path]:
     """A disk of one megabyte."""
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    mount = shutil.which("mount")
-    if mount is None or os.geteuid() != 0:
-        pytest.skip("mounting a tiny disk needs root")
-    if subprocess.run([mount, "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(disk)], capture_output=True).returncode:
-        pytest.skip("no tmpfs can be mounted here")
-    yield disk
-    subprocess.run(["umount", str(disk)], check=True)
+    with mounted(tmp_path / "disk", "1m") as disk:
+        yield disk
 
 
 @pytest.mark.parametrize("size", [2000, 10])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -24,6 +23,7 @@ from gnomon.laws.ledger.entry import NOTHING
 from gnomon.laws.ledger.ledger import Ledger, ledger_path
 from gnomon.laws.ledger.prediction import Prediction
 from gnomon.laws.ledger.registering import register
+from tiny_disks import mounted
 from toy_challenge import by_hand
 
 WRITER = [sys.executable, ledger_writers.__file__]
@@ -177,15 +177,8 @@ def test_a_clock_that_was_set_back_is_refused(ledger: Ledger, monkeypatch: pytes
 @pytest.fixture
 def tiny_disk(tmp_path: Path) -> Iterator[Path]:
     """A disk of 64 kilobytes."""
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    mount = shutil.which("mount")
-    if mount is None or os.geteuid() != 0:
-        pytest.skip("mounting a tiny disk needs root")
-    if subprocess.run([mount, "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(disk)], capture_output=True).returncode:
-        pytest.skip("no tmpfs can be mounted here")
-    yield disk
-    subprocess.run(["umount", str(disk)], check=True)
+    with mounted(tmp_path / "disk", "64k") as disk:
+        yield disk
 
 
 def test_a_full_disk(tiny_disk: Path, tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from gnomon.phenomena.claim import control_verdict
 from gnomon.phenomena.strands import Strands, StrandsSettings, half_recovered
 from gnomon.phenomena.strands_contexts import ContextsSpec, GatedTeacher, read_contexts
 from gnomon.phenomena.strands_recovery import RecoverySpec, draw, expected_squared_cosine, recover
-from gnomon.structure.directions import mean_difference
+from gnomon.structure.directions.linear import mean_difference
 from gnomon.testing.phenomena import check_phenomenon
 
 SMALL = {

@@ -17,7 +17,7 @@ from gnomon.lab.sweep import Outcome, experiment
 from gnomon.organisms.recipe import Count, Positive
 from gnomon.randomness import Rng
 from gnomon.structure import RecursiveFeatureMachine
-from gnomon.structure.directions import agop_direction, logistic, mean_difference
+from gnomon.structure.directions.linear import agop_direction, logistic, mean_difference
 from gnomon.structure.kernels import Gaussian
 
 METHODS = ("mean_difference", "logistic", "agop")

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from gnomon.errors import GnomonError
 from gnomon.structure import RecursiveFeatureMachine
-from gnomon.structure.directions import agop_direction, logistic, mean_difference
+from gnomon.structure.directions.linear import agop_direction, logistic, mean_difference
 from gnomon.structure.kernels import Gaussian, Polynomial
 
 

@@ -1,0 +1,104 @@
+"""Artefacts: a directory of tensors and one JSON document, written whole or not at all, never a pickle."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+from torch import Tensor
+
+from gnomon.errors import GnomonError
+
+TENSORS, DOCUMENT = "tensors.safetensors", "artefact.json"
+
+
+@dataclass(frozen=True, eq=False)
+class Artefact:
+    """What a directory holds.
+
+    Parameters
+    ----------
+    kind : what it is, e.g. ``directions`` or ``dictionary``.
+    document : any JSON object; by convention ``provenance`` in it is that of `gnomon.measurement.provenance.record`.
+    tensors : by name, on the CPU.
+    """
+
+    kind: str
+    document: Mapping[str, Any]
+    tensors: Mapping[str, Tensor]
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write to the directory ``path``; one that holds an artefact of the same kind is replaced.
+
+        Raises GnomonError when something else is there, or when it cannot be written.
+        """
+        target = Path(path)
+        if target.exists() and (not target.is_dir() or any(target.iterdir())):
+            held = _document(target)["kind"] if (target / DOCUMENT).is_file() else "something else"
+            if held != self.kind:
+                raise GnomonError(f"{target} exists and holds {held}", mend="give another directory or remove it")
+        content = save({name: tensor.detach().cpu().contiguous() for name, tensor in self.tensors.items()})
+        header = {"kind": self.kind, "checksum": hashlib.sha256(content).hexdigest(), **self.document}
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            fresh = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+            try:
+                _write(fresh / TENSORS, content)
+                _write(fresh / DOCUMENT, json.dumps(header, indent=2, allow_nan=False).encode())
+                fresh.chmod(0o755)
+                if target.exists():
+                    shutil.rmtree(target)
+                fresh.replace(target)
+            finally:
+                shutil.rmtree(fresh, ignore_errors=True)
+        except OSError as error:
+            raise GnomonError(
+                f"cannot write {target}: {error.strerror}", mend="free space, or give another directory"
+            ) from error
+        return target
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str], kind: str) -> Artefact:
+        """Read what `save` wrote. Raises GnomonError when it is absent, of another kind, or damaged."""
+        source = Path(path)
+        if not (source / DOCUMENT).is_file():
+            raise GnomonError(f"{source} holds no artefact", mend=f"give a directory that has a {DOCUMENT}")
+        document = _document(source)
+        if document["kind"] != kind:
+            raise GnomonError(f"{source} holds {document['kind']}, not {kind}", mend=f"give one that holds {kind}")
+        try:
+            content = (source / TENSORS).read_bytes()
+            tensors = load(content)
+        except (OSError, SafetensorError) as error:
+            raise GnomonError(f"{source / TENSORS} cannot be read: {error}", mend="write the artefact anew") from error
+        if hashlib.sha256(content).hexdigest() != document["checksum"]:
+            raise GnomonError(f"{source} is damaged: its checksum does not match", mend="write the artefact anew")
+        inner = {name: value for name, value in document.items() if name not in ("kind", "checksum")}
+        return cls(kind, inner, tensors)
+
+
+def _document(directory: Path) -> dict[str, Any]:
+    path = directory / DOCUMENT
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(found, dict) or not {"kind", "checksum"} <= found.keys():
+            raise ValueError("it is not one that gnomon wrote")
+    except (OSError, ValueError) as error:
+        raise GnomonError(f"{path} cannot be read: {error}", mend="write the artefact anew") from error
+    return found
+
+
+def _write(path: Path, content: bytes) -> None:
+    with path.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())

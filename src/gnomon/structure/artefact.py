@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import shutil
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from gnomon.errors import GnomonError
+from gnomon.measurement.provenance import hash_json
 
 TENSORS, DOCUMENT = "tensors.safetensors", "artefact.json"
 
@@ -47,19 +47,17 @@ class Artefact:
             if held != self.kind:
                 raise GnomonError(f"{target} exists and holds {held}", mend="give another directory or remove it")
         content = save({name: tensor.detach().cpu().contiguous() for name, tensor in self.tensors.items()})
-        header = {"kind": self.kind, "checksum": hashlib.sha256(content).hexdigest(), **self.document}
+        header = {"kind": self.kind, "checksum": _checksum(self.document, content), **self.document}
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
-            fresh = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
-            try:
+            with tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as room:
+                fresh = Path(room) / "fresh"
+                fresh.mkdir()
                 _write(fresh / TENSORS, content)
                 _write(fresh / DOCUMENT, json.dumps(header, indent=2, allow_nan=False).encode())
-                fresh.chmod(0o755)
                 if target.exists():
-                    shutil.rmtree(target)
+                    target.replace(Path(room) / "replaced")
                 fresh.replace(target)
-            finally:
-                shutil.rmtree(fresh, ignore_errors=True)
         except OSError as error:
             raise GnomonError(
                 f"cannot write {target}: {error.strerror}", mend="free space, or give another directory"
@@ -80,9 +78,9 @@ class Artefact:
             tensors = load(content)
         except (OSError, SafetensorError) as error:
             raise GnomonError(f"{source / TENSORS} cannot be read: {error}", mend="write the artefact anew") from error
-        if hashlib.sha256(content).hexdigest() != document["checksum"]:
-            raise GnomonError(f"{source} is damaged: its checksum does not match", mend="write the artefact anew")
         inner = {name: value for name, value in document.items() if name not in ("kind", "checksum")}
+        if _checksum(inner, content) != document["checksum"]:
+            raise GnomonError(f"{source} is damaged: its checksum does not match", mend="write the artefact anew")
         return cls(kind, inner, tensors)
 
 
@@ -95,6 +93,10 @@ def _document(directory: Path) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         raise GnomonError(f"{path} cannot be read: {error}", mend="write the artefact anew") from error
     return found
+
+
+def _checksum(document: Mapping[str, Any], content: bytes) -> str:
+    return hashlib.sha256(hash_json(document).encode() + content).hexdigest()
 
 
 def _write(path: Path, content: bytes) -> None:

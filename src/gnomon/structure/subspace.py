@@ -53,7 +53,9 @@ class Subspace:
         Raises GnomonError when they are not independent.
         """
         columns = directions.to(torch.float64)
-        columns = columns / columns.norm(dim=0).clamp(min=torch.finfo(torch.float64).tiny)
+        largest = columns.abs().amax(dim=0)  # taken out first, so that no square overflows
+        columns = columns / torch.where(largest > 0, largest, 1.0)
+        columns = columns / columns.norm(dim=0).clamp(min=1.0)
         q, r = torch.linalg.qr(columns)
         if not bool((r.diagonal().abs() > _TOLERANCE).all()):
             raise GnomonError("the directions are zero or depend on each other", mend="ask for a lower rank")

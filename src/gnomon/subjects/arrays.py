@@ -15,8 +15,6 @@ from gnomon.subjects.probe import run_probe
 from gnomon.subjects.subject import Subject
 from gnomon.subjects.tokens import sequence_data
 
-_Arrays = dict[str, NDArray[np.generic]]
-
 
 def array_data(
     path: Path,
@@ -39,7 +37,7 @@ def array_data(
     GnomonError : when the file is no such file, holds objects, NaN or arrays that do not belong together, or when the
         network cannot be run on them; UnknownNameError for an unknown array.
     """
-    arrays = _read(path)
+    arrays = read_arrays(path)
     inputs = _named(arrays, column or "inputs", path)
     targets = _named(arrays, label, path) if label else arrays.get("targets")
     groups = _named(arrays, cluster, path) if cluster else arrays.get("clusters")
@@ -72,7 +70,13 @@ def array_data(
     return data
 
 
-def _read(path: Path) -> _Arrays:
+def read_arrays(path: Path) -> dict[str, NDArray[np.generic]]:
+    """The arrays of a ``.npz`` file by name, or that of a ``.npy`` file as ``inputs``.
+
+    Raises
+    ------
+    GnomonError : when the file cannot be read or holds objects.
+    """
     try:
         with path.open("rb") as file:
             found = np.load(file, allow_pickle=False)
@@ -83,7 +87,7 @@ def _read(path: Path) -> _Arrays:
         raise GnomonError(f"{path} is no readable {path.suffix} file: {error}", mend="save it anew") from error
 
 
-def _named(arrays: _Arrays, name: str, path: Path) -> NDArray[np.generic]:
+def _named(arrays: dict[str, NDArray[np.generic]], name: str, path: Path) -> NDArray[np.generic]:
     if name not in arrays:
         raise UnknownNameError(f"array of {path}", name, arrays)
     return arrays[name]

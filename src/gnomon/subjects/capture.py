@@ -44,7 +44,8 @@ def _run(subject: Subject, batch: Batch, reads: Reads, readings: _Readings) -> C
     with frozen(subject.module), visiting(subject, visitors), torch.set_grad_enabled(bool(reads.gradients)):
         output = subject.output(batch)
         predictions = None
-        if (reads.predictions or reads.gradients) and subject.loss is not None:
+        wanted = reads.predictions or any(scalar.reads_predictions for scalar in reads.gradients)
+        if wanted and subject.loss is not None:
             predictions = subject.loss.predictions(output, batch)
         for name in names:
             if name not in readings.values:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import abc
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Self
+from typing import ClassVar, Self
 
 import torch
 from torch import Tensor
@@ -21,7 +21,13 @@ class ScalarOutput(abc.ABC):
     """A differentiable scalar per example, whose gradient with respect to sites is wanted.
 
     Subclasses are frozen dataclasses: equal outputs share one backward pass.
+
+    Attributes
+    ----------
+    reads_predictions : whether it looks at them; one that does not needs neither a loss nor targets.
     """
+
+    reads_predictions: ClassVar[bool] = True
 
     @abc.abstractmethod
     def __call__(self, output: Tensor, predictions: Predictions | None, batch: Batch) -> Tensor:

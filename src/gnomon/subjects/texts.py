@@ -42,10 +42,7 @@ def read_texts(path: Path, columns: Columns, *, unit: Unit, split: str | None) -
     GnomonError : naming the line, on bytes that are not UTF-8, malformed JSON or CSV, or a field that is missing or
         no text; UnknownNameError with the nearest names for an unknown column or split.
     """
-    kind = path.suffix.lower()
-    if path.is_dir():
-        rows = _dataset_rows(path, split)
-    elif kind == ".txt":
+    if path.suffix.lower() == ".txt" and not path.is_dir():
         if columns != Columns():
             raise GnomonError(f"{path} is plain text and has no columns", mend="give a .csv or .jsonl file")
         whole = read_text(path)
@@ -53,16 +50,7 @@ def read_texts(path: Path, columns: Columns, *, unit: Unit, split: str | None) -
         texts = (Text(line.removesuffix("\r"), f"{path}, line {n}") for n, line in enumerate(lines, start=1))
         yield from (t for t in texts if t.text.strip())
         return
-    elif kind in (".jsonl", ".ndjson"):
-        rows = _json_rows(path)
-    elif kind in (".csv", ".tsv"):
-        rows = ((f"{path}, line {n}", row) for n, row in read_rows(path, "\t" if kind == ".tsv" else ","))
-    else:
-        raise GnomonError(
-            f"cannot read {path}: unknown kind of file {kind!r}",
-            mend="give .txt, .jsonl, .csv, .tsv, .npy, .npz or a dataset saved by Hugging Face datasets",
-        )
-    for place, row in rows:
+    for place, row in read_table(path, split=split):
         text = _field(row, columns.text, path, place)
         if not isinstance(text, str):
             raise GnomonError(f"{place}: the text is a {type(text).__name__}", mend="name a column that holds texts")
@@ -70,6 +58,27 @@ def read_texts(path: Path, columns: Columns, *, unit: Unit, split: str | None) -
         cluster = _named(row, columns.cluster, path) if columns.cluster else None
         if text.strip():
             yield Text(text, place, label, cluster)
+
+
+def read_table(path: Path, *, split: str | None = None) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """The place and the fields of each row of a ``.jsonl``, ``.csv`` or ``.tsv`` file, or of a saved dataset.
+
+    Raises
+    ------
+    GnomonError : see `read_texts`.
+    """
+    kind = path.suffix.lower()
+    if path.is_dir():
+        yield from _dataset_rows(path, split)
+    elif kind in (".jsonl", ".ndjson"):
+        yield from _json_rows(path)
+    elif kind in (".csv", ".tsv"):
+        yield from ((f"{path}, line {n}", row) for n, row in read_rows(path, "\t" if kind == ".tsv" else ","))
+    else:
+        raise GnomonError(
+            f"cannot read {path}: unknown kind of file {kind!r}",
+            mend="give .txt, .jsonl, .csv, .tsv, .npy, .npz or a dataset saved by Hugging Face datasets",
+        )
 
 
 def _field(row: Mapping[str, Any], column: str | None, path: Path, place: str) -> Any:

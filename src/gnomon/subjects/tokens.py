@@ -34,12 +34,12 @@ def token_data(
         ``error``), holds a token that the network does not know, or has a label that is no class; and when nothing
         is predicted in any of them.
     """
-    encoded = _encode(subject, [t.text for t in texts])
+    encoded = encode(subject, [t.text for t in texts])
     windows: list[list[int]] = []
     origin: list[int] = []
     cut = 0
     for number, (text, ids) in enumerate(zip(texts, encoded, strict=True)):
-        pieces = _fitted(ids, text.place, subject, overlong)
+        pieces = fitted(ids, text.place, subject, overlong)
         cut += pieces != [ids]
         windows += pieces
         origin += [number] * len(pieces)
@@ -71,7 +71,7 @@ def sequence_data(
     kept = [i for i, s in enumerate(sequences) if _predicts(s, subject, special)]
     if not kept:
         raise GnomonError(f"{description}: nothing is predicted in any of them", mend="give longer texts")
-    _check_known(subject, sequences, places)
+    check_known(subject, sequences, places)
     if len(kept) < len(sequences):
         description += f", {len(sequences) - len(kept)} too short to predict anything left out"
     pad = getattr(subject.tokenizer, "pad_token_id", None)
@@ -86,7 +86,8 @@ def sequence_data(
     )
 
 
-def _encode(subject: Subject, texts: list[str]) -> list[list[int]]:
+def encode(subject: Subject, texts: list[str]) -> list[list[int]]:
+    """Token ids of each text, with the tokenizer's default special tokens. Raises GnomonError without a tokenizer."""
     tokenizer = subject.tokenizer
     if tokenizer is None:
         raise GnomonError(f"{subject.name} has no tokenizer and cannot read texts", mend="give arrays (.npy, .npz)")
@@ -96,8 +97,11 @@ def _encode(subject: Subject, texts: list[str]) -> list[list[int]]:
     return [[int(i) for i in tokenizer(text)] for text in texts]
 
 
-def _fitted(ids: list[int], place: str, subject: Subject, overlong: Overlong) -> list[list[int]]:
-    """``ids``, or what is made of them to fit into the context: special tokens stand around every piece."""
+def fitted(ids: list[int], place: str, subject: Subject, overlong: Overlong) -> list[list[int]]:
+    """``ids``, or what is made of them to fit into the context: special tokens stand around every piece.
+
+    Raises GnomonError that names ``place`` when they do not fit and ``overlong`` is ``error``.
+    """
     context = subject.context
     if context is None or len(ids) <= context:
         return [ids]
@@ -106,16 +110,16 @@ def _fitted(ids: list[int], place: str, subject: Subject, overlong: Overlong) ->
             f"{place} has {len(ids)} tokens, the context of {subject.name} is {context}",
             mend="shorten it, or choose --overlong truncate or split",
         )
-    before, after = _frame(subject, ids)
+    before, after = frame(subject, ids)
     body = ids[len(before) : len(ids) - len(after)]
     room = context - len(before) - len(after)
     pieces = [body[i : i + room] for i in range(0, len(body), room)]
     return [before + piece + after for piece in (pieces if overlong == "split" else pieces[:1])]
 
 
-def _frame(subject: Subject, ids: list[int]) -> tuple[list[int], list[int]]:
+def frame(subject: Subject, ids: list[int]) -> tuple[list[int], list[int]]:
     """The special tokens that the tokenizer puts before and after a text."""
-    empty = _encode(subject, [""])[0]
+    empty = encode(subject, [""])[0]
     same = next((i for i, (a, b) in enumerate(zip(empty, ids, strict=False)) if a != b), len(empty))
     before, after = empty[:same], empty[same:]
     return before, after if after and ids[-len(after) :] == after else []
@@ -129,7 +133,8 @@ def _predicts(sequence: Sequence[int], subject: Subject, special: frozenset[int]
     return len(sequence) > 0
 
 
-def _check_known(subject: Subject, sequences: Sequence[Sequence[int]], places: Sequence[str]) -> None:
+def check_known(subject: Subject, sequences: Sequence[Sequence[int]], places: Sequence[str]) -> None:
+    """Raises GnomonError that names the first place with a token that the network does not know."""
     embeddings = getattr(subject.module, "get_input_embeddings", lambda: None)()
     if embeddings is None:
         return

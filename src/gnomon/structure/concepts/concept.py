@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from gnomon.errors import GnomonError
 from gnomon.structure.examples import Kind
 
 
@@ -22,7 +23,10 @@ class Concept:
     kind : see `gnomon.structure.examples.Examples`.
     clusters : ``(n,)`` ids of dependent texts, such as both of a pair.
     spans : where a span is named, its beginning and end in characters, ``(n, 2)``.
+    places : where each text stands, for messages; by default its number.
     source : where it was read from.
+
+    Raises GnomonError when the numbers of texts, labels, clusters, spans and places differ.
     """
 
     name: str
@@ -31,7 +35,17 @@ class Concept:
     kind: Kind
     clusters: NDArray[np.int64]
     spans: NDArray[np.int64] | None = None
+    places: tuple[str, ...] = ()
     source: str = ""
+
+    def __post_init__(self) -> None:
+        n = len(self.texts)
+        if not self.places:
+            object.__setattr__(self, "places", tuple(f"{self.name}, text {i + 1}" for i in range(n)))
+        parts = {"labels": self.labels, "clusters": self.clusters, "spans": self.spans, "places": self.places}
+        for name, values in parts.items():
+            if values is not None and len(values) != n:
+                raise GnomonError(f"concept {self.name!r} has {n} texts and {len(values)} {name}")
 
     def __len__(self) -> int:
         return len(self.texts)

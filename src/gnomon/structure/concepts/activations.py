@@ -108,7 +108,7 @@ def read_vectors(
     Raises
     ------
     GnomonError : when no site is given; when one has another number of positions than the texts have; when a value is
-        NaN or infinite; UnknownNameError for an unknown site.
+        NaN or infinite; when all gradients at a site are zero; UnknownNameError for an unknown site.
 
     Cost: one forward pass, with ``gradients`` one backward pass; :math:`4 n d` bytes a site, twice with gradients.
     """
@@ -121,6 +121,11 @@ def read_vectors(
         means = found[statistic]
         assert isinstance(means, _Means)  # made by the statistic
         assert means.values is not None  # data is never empty
+        if means.gradients is not None and not bool(means.gradients.any()):
+            raise GnomonError(
+                f"the network's output does not depend on site {site!r} at these positions",
+                mend="choose another output or position, or leave out gradients",
+            )
         vectors[site] = Vectors(means.values, means.gradients)
     return vectors
 

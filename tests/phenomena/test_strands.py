@@ -20,7 +20,7 @@ from gnomon.phenomena.claim import control_verdict
 from gnomon.phenomena.strands import Strands, StrandsSettings, half_recovered
 from gnomon.phenomena.strands_contexts import ContextsSpec, GatedTeacher, read_contexts
 from gnomon.phenomena.strands_recovery import RecoverySpec, draw, expected_squared_cosine, recover
-from gnomon.structure.directions.linear import mean_difference
+from gnomon.structure.directions.mean_difference import label_slope
 from gnomon.testing.phenomena import check_phenomenon
 
 SMALL = {
@@ -58,7 +58,8 @@ def test_the_mean_difference_recovers_as_much_as_the_closed_form_says(d: int, no
     for seed in range(600):
         spec = RecoverySpec(target="linear", dimension=d, noise=noise, ratios=(1.0,), rounds=0, seed=seed)
         truth, x, y = draw(spec, n, 0)
-        squares.append(float(mean_difference(x, y) @ truth) ** 2)
+        slope = label_slope(x, y)
+        squares.append(float(slope @ truth / slope.norm()) ** 2)
     error = np.std(squares, ddof=1) / np.sqrt(len(squares))
     assert abs(np.mean(squares) - expected_squared_cosine(d, n / noise**2)) < 4 * error
     assert error < 0.02
@@ -69,7 +70,8 @@ def test_permuted_classes_leave_chance() -> None:
     for seed in range(400):
         spec = RecoverySpec(target="linear", dimension=16, ratios=(1.0,), rounds=0, shuffled=True, seed=seed)
         truth, x, y = draw(spec, 200, 0)
-        squares.append(float(mean_difference(x, y) @ truth) ** 2)
+        slope = label_slope(x, y)
+        squares.append(float(slope @ truth / slope.norm()) ** 2)
     # the inputs keep their two groups: along w the variance is 1 + s² = 2, in the other directions 1
     assert np.mean(squares) == pytest.approx(2 / 17, abs=0.02)
 

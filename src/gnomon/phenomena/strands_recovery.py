@@ -17,7 +17,9 @@ from gnomon.lab.sweep import Outcome, experiment
 from gnomon.organisms.recipe import Count, Positive
 from gnomon.randomness import Rng
 from gnomon.structure import RecursiveFeatureMachine
-from gnomon.structure.directions.linear import agop_direction, logistic, mean_difference
+from gnomon.structure.directions.logistic import logistic_weight
+from gnomon.structure.directions.mean_difference import label_slope
+from gnomon.structure.directions.rfm import agop_directions
 from gnomon.structure.kernels import Gaussian
 
 METHODS = ("mean_difference", "logistic", "agop")
@@ -72,14 +74,14 @@ def recover(spec: RecoverySpec) -> Outcome:
         for trial in range(spec.trials):
             truth, x, y = draw(spec, n, trial)
             found = {
-                "mean_difference": mean_difference(x, y),
-                "logistic": logistic(x, y, penalty=spec.penalty),
-                "agop": agop_direction(x, y, spec.machine),
+                "mean_difference": label_slope(x, y),
+                "logistic": logistic_weight(x, y, penalty=spec.penalty),
+                "agop": agop_directions(x, y, spec.machine)[1][:, 0],
             }
             for name, direction in found.items():
                 if trial == 0:
                     squares[name].append([])
-                squares[name][-1].append(float(direction @ truth) ** 2)
+                squares[name][-1].append(float(direction @ truth / direction.norm()) ** 2)
     return {"examples": list(spec.examples), **{name: np.mean(s, axis=1).tolist() for name, s in squares.items()}}
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import abc
 from typing import ClassVar, TypeVar
 
+from gnomon.errors import GnomonError
 from gnomon.randomness import Rng
 from gnomon.registry import Registry
 from gnomon.structure.examples import Examples
@@ -33,6 +34,18 @@ class Method(abc.ABC):
         ------
         GnomonError : when the method does not apply to such examples, cannot give that rank, or finds nothing.
         """
+
+    def check_rank(self, rank: int, examples: Examples) -> None:
+        """Raise GnomonError unless this method could give that many directions of such examples."""
+        highest = examples.inputs.shape[1] if self.most is None else min(self.most, examples.inputs.shape[1])
+        if not 1 <= rank <= highest:
+            mend = f"ask for rank 1{'' if highest == 1 else f' to {highest}'}"
+            raise GnomonError(f"{self.name} cannot give {rank} directions of {examples.inputs.shape[1]}", mend=mend)
+
+    def check_classes(self, examples: Examples) -> None:
+        """Raise GnomonError when the labels are graded and this method needs two classes."""
+        if examples.kind == "graded":
+            raise GnomonError(f"{self.name} needs two classes", mend="use mean_difference, lda or rfm")
 
 
 registry: Registry[type[Method]] = Registry("method", package="gnomon.structure.directions", group="gnomon.directions")

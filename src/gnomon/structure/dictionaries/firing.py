@@ -30,19 +30,26 @@ class FiringRates:
     clusters: int
 
 
-def firing_rates(counts: NDArray[np.int64], rows: NDArray[np.int64], *, level: float = 0.95) -> FiringRates:
+def firing_rates(
+    counts: NDArray[np.integer | np.floating],
+    rows: NDArray[np.integer | np.floating],
+    *,
+    clusters: int | None = None,
+    level: float = 0.95,
+) -> FiringRates:
     r"""Rates :math:`\hat p = \sum_g c_g / \sum_g n_g` with intervals robust to dependence inside a cluster.
 
     The variance is the linearised one, :math:`\hat v = \frac{G}{G-1} \sum_g (c_g - \hat p n_g)^2 / n^2`, and the
     interval that of Clopper and Pearson for the effective number of rows
     :math:`n^* = \frac{\hat p (1 - \hat p)}{\hat v} (t_{n-1} / t_{G-1})^2`, at most n, with t the Student quantiles at
     the interval's tail: it is not symmetric and stays inside 0 and 1. A latent that never fired or always did has the
-    effective number of G rows, as if all rows of a cluster agreed.
+    effective number of rows of the number of clusters, as if all rows of a cluster agreed.
 
     Parameters
     ----------
     counts : ``(G, m)``, rows of each cluster on which each latent is active.
     rows : ``(G,)``, rows of each cluster; empty ones are dropped.
+    clusters : how many clusters there are, where each of the G is a group of clusters.
 
     Source: Korn & Graubard, Survey Methodology 24 (1998) 193. Raises GnomonError for fewer than two clusters.
 
@@ -52,17 +59,18 @@ def firing_rates(counts: NDArray[np.int64], rows: NDArray[np.int64], *, level: f
     """
     present = rows > 0
     counts, rows = counts[present].astype(np.float64), rows[present].astype(np.float64)
-    clusters, total = len(rows), float(rows.sum())
-    if clusters < 2:
+    groups, total = len(rows), float(rows.sum())
+    clusters = groups if clusters is None else clusters
+    if groups < 2:
         raise GnomonError("firing rates need two independent texts", mend="give more texts")
     rate = counts.sum(axis=0) / total
-    variance = clusters / (clusters - 1) * np.square(counts - rows[:, None] * rate).sum(axis=0) / total**2
+    variance = groups / (groups - 1) * np.square(counts - rows[:, None] * rate).sum(axis=0) / total**2
     spread = rate * (1 - rate)
     tail = (1 - level) / 2
-    shrink = (stdtrit(total - 1, 1 - tail) / stdtrit(clusters - 1, 1 - tail)) ** 2
+    shrink = (stdtrit(total - 1, 1 - tail) / stdtrit(groups - 1, 1 - tail)) ** 2
     with np.errstate(divide="ignore", invalid="ignore"):
         effective = np.minimum(total, spread / variance * shrink)
-    effective = np.where(spread > 0, effective, float(clusters))
+    effective = np.where(spread > 0, effective, min(total, float(clusters)))
     hits = rate * effective
     none, all_ = hits <= 0, hits >= effective
     low = np.where(none, 0.0, betaincinv(np.where(none, 1.0, hits), effective - hits + 1, tail))

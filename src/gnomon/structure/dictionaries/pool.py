@@ -1,0 +1,69 @@
+"""The training pool: rows of a long stream, shuffled within a window that fits in memory."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from gnomon.errors import GnomonError
+from gnomon.randomness import Rng
+from gnomon.structure.dictionaries.rows import Rows
+
+
+class Pool:
+    """Batches of rows in an order that depends on the seed and the batch's number only.
+
+    The stream of each epoch is cut into windows of at most ``size`` rows. A window is read, shuffled, and handed out
+    in batches; what is left of the last window of an epoch, less than a batch, is passed over in that epoch. No state
+    but the window itself is kept, so any batch can be asked for, and one asked for again has the same bits.
+
+    Parameters
+    ----------
+    batch : rows of a batch.
+    size : of a window, at least a batch. It takes ``4 (d + e) size`` bytes, for a moment twice that.
+
+    Raises
+    ------
+    GnomonError : when there are fewer rows than a batch has, or a row read is NaN or infinite.
+    """
+
+    def __init__(self, rows: Rows, *, batch: int, size: int, rng: Rng) -> None:
+        if len(rows) < batch:
+            raise GnomonError(
+                f"{len(rows)} rows do not fill a batch of {batch}", mend="give more rows or a lower batch"
+            )
+        self._rows = rows
+        self._batch = batch
+        self._rng = rng
+        self._window = max(1, size // batch)  # in batches
+        self._held: tuple[int, int, Tensor, Tensor] | None = None
+
+    @property
+    def batches(self) -> int:
+        """Batches in an epoch."""
+        return len(self._rows) // self._batch
+
+    def __getitem__(self, number: int) -> tuple[Tensor, Tensor]:
+        """Inputs ``(batch, d)`` and targets ``(batch, e)`` of the batch ``number`` of the endless stream."""
+        epoch, within = divmod(number, self.batches)
+        window, place = divmod(within, self._window)
+        inputs, targets = self.window(epoch, window)
+        part = slice(place * self._batch, (place + 1) * self._batch)
+        return inputs[part], inputs[part] if targets is inputs else targets[part]
+
+    def window(self, epoch: int, window: int) -> tuple[Tensor, Tensor]:
+        """All rows of a window, shuffled."""
+        if self._held is None or self._held[:2] != (epoch, window):
+            self._held = None  # its memory is free before the next is read
+            start = window * self._window * self._batch
+            stop = min(start + self._window * self._batch, self.batches * self._batch)
+            rng = self._rng.child("pool")
+            inputs, targets = self._rows.read(epoch, start, stop, rng)
+            for name, rows in (("inputs", inputs), ("targets", targets)):
+                if not bool(torch.isfinite(rows.sum(dtype=torch.float64))):
+                    raise GnomonError(f"{name} hold NaN or infinite numbers", mend="leave out such rows")
+            order = torch.randperm(len(inputs), generator=rng.child("window", epoch, window).torch())
+            order = order.to(inputs.device)
+            shuffled = inputs[order]
+            self._held = (epoch, window, shuffled, shuffled if targets is inputs else targets[order])
+        return self._held[2:]

@@ -1,0 +1,52 @@
+"""ReLU latents with an L1 penalty: the first sparse autoencoders of language models."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+from pydantic import Field
+from torch import Tensor
+
+from gnomon.structure.dictionaries.dictionary import Architecture, Dictionary
+from gnomon.structure.dictionaries.latents import Latents
+from gnomon.structure.dictionaries.selection import Chosen, above
+
+
+class ReLUSpec(Architecture):
+    """Options of `ReLU`.
+
+    Parameters
+    ----------
+    penalty : λ, the coefficient of the L1 norm of the codes.
+    """
+
+    kind: Literal["relu"] = "relu"
+    penalty: float = Field(default=0.1, ge=0.0)
+
+
+class ReLU(Dictionary):
+    r""":math:`z = \max(W_e \tilde x + b_e, 0)`, loss :math:`\lVert e \rVert^2 + \lambda \lVert z \rVert_1`.
+
+    Directions have unit length, else the penalty would be evaded by long ones.
+
+    Sources: Bricken et al., Towards Monosemanticity, transformer-circuits.pub 2023; Cunningham et al.,
+    arXiv:2309.08600.
+    """
+
+    kind: ClassVar[str] = "relu"
+    architecture: ReLUSpec
+
+    def chosen(self, scaled: Tensor) -> Chosen:
+        """See `Dictionary.chosen`."""
+        found = above(scaled, self.encoder, self.encoder_bias, scaled.new_zeros(()), most=1.0)
+        assert found is not None
+        return found
+
+    def select(self, scaled: Tensor) -> Chosen | None:
+        """See `Dictionary.select`."""
+        return above(scaled, self.encoder, self.encoder_bias, scaled.new_zeros(()))
+
+    def penalty(self, latents: Latents, values: Tensor, n: int) -> Tensor:
+        """See `Dictionary.penalty`."""
+        del latents
+        return self.architecture.penalty * values.sum() / n

@@ -1,39 +1,27 @@
-"""A dictionary whose latents are given, not learned: z = relu(E x + b), the k greatest of each row."""
+"""Dictionaries whose latents are given, not learned: z = relu(E x + b), the k greatest of each row."""
 
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from gnomon.structure.dictionaries import Codes, Dictionary
-
-
-class HandMade(Dictionary):
-    kind = "hand_made"
-
-    def __init__(self, encoder: Tensor, bias: Tensor, decoder: Tensor, active: int, *, scale: float = 1.0) -> None:
-        super().__init__()
-        width = decoder.shape[1]
-        self.encoder, self.encoder_bias = nn.Parameter(encoder.float()), nn.Parameter(bias.float())
-        self.decoder, self.decoder_bias = nn.Parameter(decoder.float()), nn.Parameter(torch.zeros(width))
-        self.active = active
-        self.register_buffer("input_mean", torch.zeros(encoder.shape[1]))
-        self.register_buffer("input_scale", torch.tensor(scale))
-        self.register_buffer("target_mean", torch.zeros(width))
-        self.register_buffer("target_scale", torch.tensor(scale))
-
-    def encode(self, inputs: Tensor) -> Codes:
-        scaled = (inputs - self.input_mean) / self.input_scale
-        dense = torch.relu(scaled @ self.encoder.T + self.encoder_bias)
-        values, indices = dense.topk(self.active, dim=1)
-        return Codes(indices, values, self.latents)
-
-    def decode(self, codes: Codes) -> Tensor:
-        return self.target_scale * (codes.dense() @ self.decoder + self.decoder_bias) + self.target_mean
+from gnomon.randomness import Rng
+from gnomon.structure.dictionaries.top_k import TopK, TopKSpec
 
 
-def drawn(latents: int, width: int, active: int, seed: int = 0) -> HandMade:
+def hand_made(encoder: Tensor, bias: Tensor, decoder: Tensor, active: int, *, scale: float = 1.0) -> TopK:
+    """``encoder`` ``(m, d)``, ``bias`` ``(m,)``, ``decoder`` ``(m, e)``; a transcoder where the widths differ."""
+    width = None if decoder.shape == encoder.shape else decoder.shape[1]
+    made = TopK(TopKSpec(latents=len(encoder), k=active), encoder.shape[1], width, Rng(0))
+    with torch.no_grad():
+        for name, value in (("encoder", encoder), ("encoder_bias", bias), ("decoder", decoder)):
+            getattr(made, name).copy_(value)
+        made.input_scale.fill_(scale)
+        made.target_scale.fill_(scale)
+    return made.eval()
+
+
+def drawn(latents: int, width: int, active: int, seed: int = 0) -> TopK:
     """Directions drawn at random, in multiples of 1/64, and a threshold that lets about one in six fire."""
-    generator = torch.Generator().manual_seed(seed)
-    rows = torch.nn.functional.normalize(torch.randn(latents, width, generator=generator), dim=1)
-    return HandMade((64 * rows).round() / 64, torch.full((latents,), -1.0), rows, active)
+    rows = torch.nn.functional.normalize(torch.randn(latents, width, generator=Rng(seed).torch()), dim=1)
+    return hand_made((64 * rows).round() / 64, torch.full((latents,), -1.0), rows, active)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from hand_made import HandMade, drawn
+from hand_made import drawn
 from torch import nn
 
 from gnomon.errors import GnomonError
@@ -13,6 +13,7 @@ from gnomon.randomness import Rng
 from gnomon.structure.dictionaries import contexts
 from gnomon.structure.dictionaries.contexts import Activity, LatentActivity, edges
 from gnomon.structure.dictionaries.firing import firing_rates
+from gnomon.structure.dictionaries.top_k import TopK
 from gnomon.subjects import ArrayData, Site, Subject, TokenData, accumulate, capture
 
 _WORDS, _WIDTH, _LATENTS = 40, 8, 24
@@ -44,13 +45,13 @@ def data() -> TokenData:
     return TokenData(texts, clusters=np.arange(50) // 2)
 
 
-def _read(subject: Subject, data: TokenData, dictionary: HandMade, most: int, **how: int) -> Activity:
+def _read(subject: Subject, data: TokenData, dictionary: TopK, most: int, **how: int) -> Activity:
     spec = LatentActivity(dictionary, "embed", **how)
     found, _ = accumulate(subject, data, [spec], Rng(3), max_positions=most)
     return found[spec].finish()
 
 
-def _dense(subject: Subject, data: TokenData, dictionary: HandMade) -> list[np.ndarray]:
+def _dense(subject: Subject, data: TokenData, dictionary: TopK) -> list[np.ndarray]:
     """``(positions, m)`` of each example, one at a time."""
     with torch.no_grad():
         return [dictionary.encode(subject.module.embed(torch.from_numpy(s))).dense().numpy() for s in data.sequences]

@@ -1,0 +1,186 @@
+"""Directions and latents answer to each other: which latents carry a direction, and which concepts a latent aligns with.
+
+What is computed here is geometry and statistics of activations; whether the network *uses* such latents is asked in
+`gnomon.structure.dictionaries.ablation`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.special import stdtrit
+from scipy.stats import rankdata
+from torch import Tensor
+
+from gnomon.errors import GnomonError, InsufficientEvidenceError
+from gnomon.randomness import Rng
+from gnomon.structure.dictionaries.dictionary import Dictionary
+from gnomon.structure.dictionaries.pursuit import pursue
+from gnomon.structure.directions.detection import Auroc, auroc
+from gnomon.structure.examples import Examples
+
+Direction = Callable[[Examples], Tensor]
+_COLUMNS = 1024
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Carriers:
+    """The latents that a direction is made of.
+
+    Parameters
+    ----------
+    latents, weights : ``(j,)``, the one that carries most first.
+    shares : ``(j,)`` of the direction's squared norm that the first, the first two, … explain.
+    null : ``(draws, j)`` the same for random directions.
+    p_values : ``(j,)``, how often a random direction is explained as well.
+    """
+
+    latents: NDArray[np.int64]
+    weights: NDArray[np.float64]
+    shares: NDArray[np.float64]
+    null: NDArray[np.float64]
+    p_values: NDArray[np.float64]
+
+
+def carriers(direction: Tensor, dictionary: Dictionary, *, null: Tensor, most: int = 16) -> Carriers:
+    r"""The latents whose directions add up to ``direction``, ``(e,)``, by `pursue`, beside random directions.
+
+    Parameters
+    ----------
+    null : ``(draws, e)`` directions without meaning, see `random_directions`. The p-value is
+        :math:`(1 + \#\{\text{null} \ge \text{share}\}) / (1 + \mathrm{draws})`.
+
+    Raises GnomonError when the direction is not at the site that the dictionary writes to.
+    """
+    found = pursue(torch.cat([direction[None].to(null), null]), dictionary.decoder, most=most)
+    taken = int((found.latents[0] >= 0).sum())
+    shares, random = found.shares[0, :taken], found.shares[1:, :taken]
+    return Carriers(
+        latents=found.latents[0, :taken],
+        weights=found.weights[0, :taken],
+        shares=shares,
+        null=random,
+        p_values=(1 + (random >= shares - 1e-12).sum(axis=0)) / (1 + len(random)),
+    )
+
+
+def random_directions(inputs: Tensor, count: int, rng: Rng) -> Tensor:
+    """``(count, d)`` unit vectors, normal with the covariance of the rows of ``inputs``: null contrasts of the data.
+
+    Isotropic ones would be too easy to beat: a dictionary's latents lie where the activations vary.
+    """
+    centred = inputs.double() - inputs.double().mean(dim=0)
+    draws = torch.randn(count, len(centred), generator=rng.torch(), dtype=torch.float64).to(centred)
+    return torch.nn.functional.normalize(draws @ centred, dim=1)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Alignment:
+    """Cosines of the m latents' directions with a concept's, ``(m,)`` each, with ends at ``level``."""
+
+    cosine: NDArray[np.float64]
+    low: NDArray[np.float64]
+    high: NDArray[np.float64]
+    level: float
+
+    def nearest(self, count: int) -> NDArray[np.int64]:
+        """The latents of greatest absolute cosine."""
+        return np.argsort(-np.abs(self.cosine), kind="stable")[:count]
+
+
+def alignment(
+    examples: Examples, find: Direction, dictionary: Dictionary, *, rng: Rng, groups: int = 20, level: float = 0.95
+) -> Alignment:
+    r"""How each latent's direction lies to the one that ``find`` recovers from ``examples``.
+
+    The interval is the jackknife's over groups of whole clusters: the direction is found anew without each group. The
+    cosine is corrected for its bias to first order, :math:`G\hat c - (G - 1) \bar c_{(g)}`, because noise in a
+    direction turns it away from every latent. Source: Efron & Stein, Annals of Statistics 9 (1981) 586.
+
+    Parameters
+    ----------
+    find : from examples to a direction ``(e,)``, such as a method's.
+    rng : deals the clusters out to groups.
+
+    Raises
+    ------
+    InsufficientEvidenceError : with fewer clusters than two, or where a group holds all that has the concept.
+    GnomonError : when the direction is not of the dictionary's width.
+
+    Cost: ``groups + 1`` fits.
+    """
+    atoms = torch.nn.functional.normalize(dictionary.decoder.detach().double(), dim=1)
+
+    def cosines(part: Examples) -> NDArray[np.float64]:
+        found = find(part).to(atoms)
+        if found.shape != atoms.shape[1:]:
+            raise GnomonError(f"the direction has width {tuple(found.shape)}, latents have {atoms.shape[1]}")
+        return (atoms @ (found / found.norm())).cpu().numpy()
+
+    whole = cosines(examples)
+    ids, number = np.unique(examples.groups, return_inverse=True)
+    groups = min(groups, len(ids))
+    if groups < 2:
+        raise InsufficientEvidenceError("the examples are of one cluster", mend="give independent examples")
+    dealt = rng.child("jackknife").numpy().permutation(len(ids)) % groups
+    group = dealt[number]
+    without = np.stack([cosines(examples.take(np.flatnonzero(group != g))) for g in range(groups)])
+    value = np.clip(groups * whole - (groups - 1) * without.mean(axis=0), -1.0, 1.0)
+    error = np.sqrt((groups - 1) / groups * np.square(without - without.mean(axis=0)).sum(axis=0))
+    half = stdtrit(groups - 1, 0.5 + level / 2) * error
+    low, high = np.clip(value - half, -1.0, 1.0), np.clip(value + half, -1.0, 1.0)
+    return Alignment(cosine=value, low=low, high=high, level=level)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Detector:
+    """A latent whose activation tells a concept, with an area that was read on other examples than chose it."""
+
+    latent: int
+    auroc: Auroc
+
+
+def detectors(
+    dictionary: Dictionary, examples: Examples, *, rng: Rng, most: int = 5, level: float = 0.95
+) -> list[Detector]:
+    """The latents that tell the concept best, the best first, by the area under the ROC curve of their activation.
+
+    They are chosen on one half of the clusters, drawn at random, and their areas are those on the other half, so that
+    choosing among many latents does not flatter them.
+
+    Parameters
+    ----------
+    examples : at the site that the dictionary reads.
+
+    Raises
+    ------
+    InsufficientEvidenceError : when a half of the clusters lacks one of the classes.
+    """
+    ids, number = np.unique(examples.groups, return_inverse=True)
+    first = rng.child("half").numpy().permutation(len(ids))[number] < len(ids) / 2
+    positive = examples.positive.cpu().numpy()
+    for half in (first, ~first):
+        if len(np.unique(positive[half])) < 2:
+            raise InsufficientEvidenceError(
+                "half of the examples lack one of the classes", mend="give more examples of both"
+            )
+    with torch.no_grad():
+        codes = dictionary.encode(examples.inputs.to(dictionary.encoder)).dense().cpu().numpy()
+    areas = _areas(codes[first], positive[first])
+    best = np.argsort(-np.abs(areas - 0.5), kind="stable")[:most]
+    labels, groups = np.where(positive[~first], 1.0, -1.0), examples.groups[~first]
+    return [Detector(latent=int(j), auroc=auroc(codes[~first, j], labels, clusters=groups, level=level)) for j in best]
+
+
+def _areas(codes: NDArray[np.float32], positive: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """``(m,)`` areas under the ROC curve from the Mann–Whitney statistic."""
+    ups, downs = int(positive.sum()), int((~positive).sum())
+    areas = np.empty(codes.shape[1])
+    for start in range(0, codes.shape[1], _COLUMNS):
+        ranks = rankdata(codes[:, start : start + _COLUMNS], axis=0)
+        areas[start : start + _COLUMNS] = (ranks[positive].sum(axis=0) - ups * (ups + 1) / 2) / (ups * downs)
+    return areas

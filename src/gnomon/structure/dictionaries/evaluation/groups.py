@@ -8,15 +8,17 @@ up to `GROUPS` clusters, each is a group of its own.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.special import stdtrit
 from torch import Tensor
 
 from gnomon.estimators.geometry.jackknife import jackknife_half_width
 from gnomon.measurement import Uncertainty
+from gnomon.measurement.uncertainty import Randomness
 from gnomon.structure.dictionaries.firing import firing_rates
 
 Array = NDArray[np.float64]
@@ -62,3 +64,21 @@ def ratio(
     without = of((top - numerators) / (bottom - denominators))
     value = float(of(np.asarray(top / bottom)))
     return value, jackknifed(value, without, level=level)
+
+
+def over_repeats(
+    values: Sequence[float],
+    *,
+    covers: Randomness,
+    level: float,
+    lowest: float = -math.inf,
+    highest: float = math.inf,
+) -> Uncertainty:
+    """Student interval around the mean of repeats; ``unknown`` for fewer than two, or where they do not differ."""
+    spread = float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
+    if spread == 0:
+        return Uncertainty.unknown()
+    mean, count = float(np.mean(values)), len(values)
+    half = float(stdtrit(count - 1, 0.5 + level / 2)) * spread / math.sqrt(count)
+    ends = (max(mean - half, lowest), min(mean + half, highest))
+    return Uncertainty.interval(*ends, level=level, covers={covers}, effective_samples=float(count), systematic=0.0)

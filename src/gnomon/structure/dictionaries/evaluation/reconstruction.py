@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -158,14 +156,6 @@ class Reconstruction:
             estimator=_ESTIMATOR,
             diagnostics={"rows": self.rows, "clusters": self.clusters},
         )
-
-
-def reconstruction(dictionary: Dictionary, blocks: Iterable[Rows]) -> Reconstruction:
-    """The sums over all ``blocks``."""
-    found = Reconstruction(dictionary)
-    for rows in blocks:
-        found.update(rows)
-    return found
 
 
 def _numpy(values: Tensor) -> NDArray[np.float64]:

@@ -124,8 +124,9 @@ class SiteSource(Source):
                 check_finite(captured)
                 inputs, targets = (captured.activations[s] for s in (self.input_site, self.target_site))
                 if inputs.shape[:2] != targets.shape[:2]:
+                    found = f"{inputs.shape[1]} and {targets.shape[1]} positions"
                     raise GnomonError(
-                        f"{self.input_site} and {self.target_site} have {inputs.shape[1]} and {targets.shape[1]} positions",
+                        f"{self.input_site} and {self.target_site} have {found}",
                         mend="choose sites of the same positions",
                     )
                 mask = captured.mask(inputs.shape[1])

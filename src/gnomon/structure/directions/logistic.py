@@ -66,10 +66,11 @@ def logistic_weight(inputs: Tensor, classes: Tensor, *, penalty: float) -> Tenso
 class Logistic(Method):
     r"""The weight of logistic regression with an intercept and a penalty on the squared weight.
 
-    See `logistic_weight`. The penalty is :math:`\lambda = c\,\overline{\|x - \bar x\|^2}`, so that the direction does
-    not depend on the unit of the inputs: c is the penalty of inputs of mean squared length 1. With a large one the
-    direction is the mean difference; with a small one it is that of the widest margin, which only the examples
-    between the classes decide. Pairs are taken as examples of two classes; graded labels are refused.
+    See `logistic_weight`. The penalty is :math:`\lambda = \frac cn\,\overline{\|x - \bar x\|^2}`: the direction does
+    not depend on the unit of the inputs, and the penalty fades as examples come. For c = 1 it says that, before any
+    example, the log-odds are expected to change by about one over the typical distance of an example from the mean.
+    With a large c the direction is the mean difference; with a small one it is that of the widest margin, which only
+    the examples between the classes decide. Pairs are taken as examples of two classes; graded labels are refused.
 
     Rank 1.
 
@@ -80,7 +81,7 @@ class Logistic(Method):
     Source: le Cessie & van Houwelingen, Applied Statistics 41 (1992) 191 (ridge penalty).
     """
 
-    penalty: float = 0.01
+    penalty: float = 1.0
 
     name: ClassVar[str] = "logistic"
     source: ClassVar[str] = "le Cessie & van Houwelingen, Applied Statistics 41 (1992) 191"
@@ -94,4 +95,4 @@ class Logistic(Method):
         unit = float((x - x.mean(dim=0)).square().sum(dim=1).mean())
         if not unit > 0:
             raise GnomonError("all inputs are equal", mend="give examples whose inputs differ")
-        return Subspace.line(logistic_weight(x, examples.labels, penalty=self.penalty * unit))
+        return Subspace.line(logistic_weight(x, examples.labels, penalty=self.penalty * unit / len(x)))

@@ -60,7 +60,7 @@ class Rfm(Method):
     """
 
     bandwidth: float = 0.7
-    ridge: float = 1.0
+    ridge: float = 3.0
     rounds: int = 3
 
     name: ClassVar[str] = "rfm"

@@ -43,6 +43,7 @@ def auroc(
     *,
     clusters: ArrayLike | None = None,
     strata: ArrayLike | None = None,
+    inflation: float = 1.0,
     level: float = 0.95,
 ) -> Auroc:
     r"""Area under the ROC curve, :math:`\Pr[s_+ > s_-] + \frac12 \Pr[s_+ = s_-]`, from ranks.
@@ -67,7 +68,8 @@ def auroc(
     labels : ``(n,)``; positive where above zero.
     clusters : ``(n,)`` ids of dependent examples; by default each is its own.
     strata : ``(n,)`` ids; only pairs within a stratum are compared, such as a fold of cross-validation, whose scores
-        come from one read-out. With folds the interval holds the read-outs fixed (LeDell et al.).
+        come from one read-out; the interval then holds the read-outs fixed (LeDell et al.), see `cross_validated`.
+    inflation : what the variance is multiplied by, for dependence that clusters do not tell of.
     level : of the interval.
 
     Raises
@@ -94,10 +96,17 @@ def auroc(
     value = min(float((share * above)[positive].sum()), 1.0)
     moved = share * (above - value)
     count = int(ids.max()) + 1
+    moved *= inflation**0.5
     up, down = (_sums(moved[side], ids[side], count) for side in (positive, ~positive))
     present = tuple(len(np.unique(ids[side])) for side in (positive, ~positive))
     uncertainty = _uncertainty(value, up, down, present, positive, ids, stratum, level)
     return Auroc(value=value, uncertainty=uncertainty, influence=up + down)
+
+
+def area(scores: Array, positive: NDArray[np.bool_]) -> float:
+    """The value alone, of one stratum; ½ where a class is absent."""
+    up, down = scores[positive], scores[~positive]
+    return float(_below(up, down).mean()) if len(up) and len(down) else 0.5
 
 
 def compare(first: Auroc, second: Auroc) -> tuple[float, Uncertainty]:

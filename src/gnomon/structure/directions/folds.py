@@ -14,7 +14,7 @@ _LEAST_EACH = 2  # clusters of each class in a fold: one says nothing about the 
 
 
 def assign_folds(examples: Examples, *, folds: int, rng: Rng) -> NDArray[np.int64]:
-    """The fold of each example, ``(n,)``: see `deal`."""
+    """The fold of each of ``examples``, ``(n,)``; see `deal`."""
     return deal(examples.positive.cpu().numpy(), examples.groups, folds=folds, rng=rng)
 
 
@@ -26,8 +26,8 @@ def deal(positive: NDArray[np.bool_], groups: NDArray[np.int64], *, folds: int, 
 
     Parameters
     ----------
-    positive : ``(n,)``, whether the label is above the middle.
-    groups : ``(n,)`` ids of clusters.
+    positive : ``(n,)``, whether an example has the concept.
+    groups : ``(n,)`` ids of dependent examples.
 
     Raises
     ------

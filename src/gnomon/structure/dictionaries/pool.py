@@ -60,7 +60,8 @@ class Pool:
             rng = self._rng.child("pool")
             inputs, targets = self._rows.read(epoch, start, stop, rng)
             for name, rows in (("inputs", inputs), ("targets", targets)):
-                if not bool(torch.isfinite(rows.sum(dtype=torch.float64))):
+                # a sum is finite unless a number is not (or it overflows), and costs far less than looking at each
+                if not bool(torch.isfinite(rows.sum())) and not bool(torch.isfinite(rows).all()):
                     raise GnomonError(f"{name} hold NaN or infinite numbers", mend="leave out such rows")
             order = torch.randperm(len(inputs), generator=rng.child("window", epoch, window).torch())
             order = order.to(inputs.device)

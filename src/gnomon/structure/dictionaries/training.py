@@ -105,6 +105,7 @@ def train(
     directory: str | os.PathLike[str] | None = None,
     device: str | torch.device = "cpu",
     progress: Callable[[Progress], None] | None = None,
+    stop: Callable[[], bool] | None = None,
 ) -> Trained:
     """Train a dictionary on ``rows``; a transcoder where these have targets.
 
@@ -116,9 +117,11 @@ def train(
     directory : where checkpoints are kept; if it holds some of the same run, training goes on from the last whole one,
         and ends with the same bits as without a stop.
     progress : called every ``report_every`` steps and at the end.
+    stop : asked after every step; when it says so, a checkpoint is written, if there is a directory, and training ends.
 
     Raises
     ------
+    KeyboardInterrupt : when ``stop`` said so.
     GnomonError : when there are fewer rows than a batch has, rows are not finite or all equal, the loss is not finite,
         or the checkpoints are of another run or cannot be written.
     """
@@ -137,8 +140,11 @@ def train(
             run.report(loss)
             if progress is not None:
                 progress(run.history[-1])
-        if checkpoints is not None and run.step % run.training.checkpoint_every == 0:
+        stopped = stop is not None and stop()
+        if checkpoints is not None and (stopped or run.step % run.training.checkpoint_every == 0):
             checkpoints.save(*run.state())
+        if stopped:
+            raise KeyboardInterrupt
     return Trained(run.dictionary.eval(), tuple(run.history), run.silent, int(run.dead.sum()))
 
 

@@ -5,8 +5,8 @@
 
 The peers run in their own environment (PATH is its python), which has both. All train with their own trainers on the
 same batches in the same order, from the same directions, with Adam at the same constant learning rate, in float32, on
-one core, in turn (A B C A B C), in processes of their own. Ours runs with its pool; the peers are handed batches that are in
-memory. SAELens's option of sparse activations is off, as by default: 6.54.12 with it on cannot train on a CPU
+one core, in turn (A B C A B C), in processes of their own. Ours runs with its pool; the peers are handed batches that
+are in memory. SAELens's option of sparse activations is off, as by default: with it on, 6.54.12 cannot train on a CPU
 ("Could not run 'aten::view' with arguments from the 'SparseCPU' backend").
 
 Time is what the process used of a core, from the third step on. A loss is the mean squared error of a batch over its

@@ -41,7 +41,7 @@ class JumpReLU(Dictionary):
     \varepsilon)` and :math:`\partial H(a - \theta) / \partial \theta = -(1 / \varepsilon) K((a - \theta) /
     \varepsilon)`. The threshold is positive: its logarithm is what is trained.
 
-    Source: Rajamanoharan et al., arXiv:2407.14435, equations 11 and 12.
+    Source: Rajamanoharan et al., arXiv:2407.14435.
 
     Attributes
     ----------

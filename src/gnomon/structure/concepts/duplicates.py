@@ -135,7 +135,7 @@ def _contradictions(concept: Concept) -> list[Concern]:
     return [
         Concern(
             check="contradiction",
-            finding=f"{len(found)} texts stand with different labels ({_examples(pairs, concept.places)})",
+            finding=f"the same text has different labels {len(found)} times ({_examples(pairs, concept.places)})",
             mend="correct the labels, or remove the texts",
             numbers={"texts": len(found)},
         )

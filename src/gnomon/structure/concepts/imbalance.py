@@ -18,7 +18,8 @@ def imbalance(concept: Concept) -> list[Concern]:
     """
     values, counts = np.unique(concept.labels, return_counts=True)
     most = int(np.argmax(counts))
-    share = 1 - counts[most] / len(concept)
+    others = len(concept) - int(counts[most])
+    share = others / len(concept)
     if share >= _LEAST_SHARE:
         return []
     if concept.kind == "graded":
@@ -26,6 +27,6 @@ def imbalance(concept: Concept) -> list[Concern]:
         mend = "draw texts evenly over the grades"
     else:
         which = "with" if values[most] < 0 else "without"
-        finding = f"{share:.1%} of the texts are {which} the concept ({len(concept) - counts[most]} of {len(concept)})"
+        finding = f"{share:.1%} of the texts are {which} the concept ({others} of {len(concept)})"
         mend = "judge by AUROC and not by accuracy, and collect more of the smaller class: it sets the precision"
-    return [Concern(check="imbalance", finding=finding, mend=mend, numbers={"share": float(share)})]
+    return [Concern(check="imbalance", finding=finding, mend=mend, numbers={"share": share})]

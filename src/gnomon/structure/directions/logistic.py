@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import ClassVar
+from dataclasses import dataclass, replace
+from typing import ClassVar, Self
 
 import torch
 from torch import Tensor
@@ -86,6 +86,10 @@ class Logistic(Method):
     name: ClassVar[str] = "logistic"
     source: ClassVar[str] = "le Cessie & van Houwelingen, Applied Statistics 41 (1992) 191"
     most: ClassVar[int | None] = 1
+
+    def for_share(self, share: float) -> Self:
+        """See `Method.for_share`: the penalty on an example stays."""
+        return replace(self, penalty=share * self.penalty)
 
     def subspace(self, examples: Examples, *, rank: int, rng: Rng) -> Subspace:  # noqa: ARG002
         """See `Method.subspace`."""

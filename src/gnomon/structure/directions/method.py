@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import abc
-from typing import ClassVar, TypeVar
+from typing import ClassVar, Self, TypeVar
 
 from gnomon.errors import GnomonError
 from gnomon.randomness import Rng
@@ -34,6 +34,13 @@ class Method(abc.ABC):
         ------
         GnomonError : when the method does not apply to such examples, cannot give that rank, or finds nothing.
         """
+
+    def for_share(self, share: float) -> Self:  # noqa: ARG002
+        """The method that does to this share of the examples what this one does to all; by default itself.
+
+        Where an option is by number of examples, such as the weight of a prior against them, it is scaled.
+        """
+        return self
 
     def check_rank(self, rank: int, examples: Examples) -> None:
         """Raise GnomonError unless this method could give that many directions of such examples."""

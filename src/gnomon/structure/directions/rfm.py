@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import ClassVar
+from dataclasses import dataclass, replace
+from typing import ClassVar, Self
 
 import torch
 from torch import Tensor
@@ -66,6 +66,10 @@ class Rfm(Method):
     name: ClassVar[str] = "rfm"
     source: ClassVar[str] = "Radhakrishnan, Beaglehole, Pandit & Belkin, Science 383 (2024) 1461, arXiv:2212.13881"
     most: ClassVar[int | None] = None
+
+    def for_share(self, share: float) -> Self:
+        """See `Method.for_share`: the ridge, which stands against a sum over examples, falls with them."""
+        return replace(self, ridge=share * self.ridge)
 
     def subspace(self, examples: Examples, *, rank: int, rng: Rng) -> Subspace:  # noqa: ARG002
         """See `Method.subspace`."""

@@ -1,4 +1,4 @@
-"""Directions over latents: sparse decompositions, cosines with intervals that cover, and areas that are not flattered."""
+"""Directions over latents: sparse decompositions, cosines whose intervals cover, areas that are not flattered."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from sklearn.linear_model import orthogonal_mp
 
 from gnomon.errors import GnomonError, InsufficientEvidenceError
 from gnomon.randomness import Rng
-from gnomon.structure.dictionaries.linking import alignment, carriers, detectors, random_directions
+from gnomon.structure.dictionaries.linking import alignment, carriers, detectors, random_directions, recovered, shares
 from gnomon.structure.dictionaries.neighbours import neighbours
 from gnomon.structure.dictionaries.pursuit import pursue
 from gnomon.structure.examples import Examples
@@ -79,7 +79,8 @@ def test_intervals_of_cosines_cover() -> None:
     atoms = torch.nn.functional.normalize(dictionary.decoder.detach().double(), dim=1)
     planted = torch.nn.functional.normalize(atoms[3] + 0.5 * atoms[5], dim=0)
     truth = (atoms @ planted).numpy()
-    covered = []
+    shared = np.array([float(truth[3] ** 2), 1.0])
+    covered, explained = [], []
     for seed in range(120):
         generator = Rng(seed).torch()
         labels = torch.arange(30).repeat_interleave(2) % 2 * 2.0 - 1
@@ -88,10 +89,14 @@ def test_intervals_of_cosines_cover() -> None:
         )
         inputs = 1.5 * labels[:, None] * planted + 0.6 * noise.double()
         examples = Examples(inputs=inputs, labels=labels, clusters=np.arange(60) // 2)
-        found = alignment(examples, _difference, dictionary, rng=Rng(seed))
+        direction = recovered(examples, _difference, rng=Rng(seed))
+        found = alignment(direction, dictionary)
         covered.append((found.low <= truth) & (truth <= found.high))
+        part = shares(direction, dictionary, np.array([3, 5]))
+        explained.append((part.low <= shared) & (shared <= part.high))
     assert 0.90 <= np.mean(covered) <= 0.98
     assert np.mean(covered, axis=0).min() >= 0.85
+    assert np.mean(explained, axis=0)[0] >= 0.88
 
 
 def _difference(examples: Examples) -> torch.Tensor:
@@ -143,6 +148,6 @@ def test_bad_input() -> None:
         detectors(dictionary, few, rng=Rng(0))
     one = Examples(inputs=few.inputs, labels=few.labels, clusters=np.zeros(2, dtype=np.int64))
     with pytest.raises(InsufficientEvidenceError, match="one cluster"):
-        alignment(one, _difference, dictionary, rng=Rng(0))
+        recovered(one, _difference, rng=Rng(0))
     with pytest.raises(GnomonError, match="widths"):
         neighbours(torch.eye(3), torch.eye(4), count=1)

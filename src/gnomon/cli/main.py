@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from gnomon.cli import calibrate, doctor, examine, ledger, measure, organism, quantities
+from gnomon.cli import calibrate, dictionary, doctor, examine, ledger, measure, organism, quantities
 from gnomon.cli import fit as fit_command
 from gnomon.cli import plan as plan_command
 from gnomon.cli import predict as predict_command
@@ -51,6 +51,7 @@ app.command("fit")(fit_command.fit)
 app.command("predict")(predict_command.predict)
 app.command("plan")(plan_command.plan)
 app.command("doctor")(doctor.doctor)
+app.add_typer(dictionary.app, name="dictionary")
 app.add_typer(ledger.app, name="ledger")
 app.add_typer(organism.app, name="organism")
 

@@ -8,7 +8,7 @@ import errno
 import hashlib
 import os
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -24,8 +24,8 @@ from gnomon.report.mathml import definition, mathml, prose
 _TEMPLATES = Path(__file__).parent / "templates"
 
 
-def rendered(template: str, *, charts: bool = True, **content: Any) -> str:
-    """The page that ``template`` makes of ``content``; one without ``charts`` carries no script."""
+def rendered(template: str, *, charts: bool = True, programs: Sequence[str] = (), **content: Any) -> str:
+    """The page that ``template`` makes of ``content``, with the scripts of ``charts`` and its own ``programs``."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(_TEMPLATES),
         autoescape=True,
@@ -40,7 +40,10 @@ def rendered(template: str, *, charts: bool = True, **content: Any) -> str:
         "json": _json,
         "drawing": Markup,
     }
-    scripts = (script(), (_TEMPLATES / "charts.js").read_text(encoding="utf-8")) if charts else ()
+    names = ("charts.js", *programs) if charts else programs
+    scripts = [(_TEMPLATES / name).read_text(encoding="utf-8") for name in names]
+    if charts:
+        scripts.insert(0, script())
     return environment.get_template(template).render(
         version=version("gnomon"),
         style=Markup((_TEMPLATES / "style.css").read_text(encoding="utf-8")),

@@ -14,7 +14,7 @@ from torch import Tensor
 from gnomon.errors import GnomonError
 from gnomon.randomness import Rng
 from gnomon.structure.dictionaries.dictionary import Dictionary
-from gnomon.subjects import Batch, Data, Predictions, Reads, Site, Subject, visiting
+from gnomon.subjects import Batch, Data, Loss, Predictions, Reads, Site, Subject, visiting
 from gnomon.subjects.accumulate import DEFAULT_BYTES, Progress, positions_within
 from gnomon.subjects.edit import Visitor
 from gnomon.subjects.untouched import seeded
@@ -85,6 +85,7 @@ def ablate(
     sets: Mapping[str, Sequence[int]],
     *,
     watched: Mapping[str, Projection] | None = None,
+    scored: bool = True,
     max_bytes: int = DEFAULT_BYTES,
     progress: Progress | None = None,
 ) -> Ablations:
@@ -92,6 +93,11 @@ def ablate(
 
     At the target site :math:`y \leftarrow y - s_y \sum_{j \in S} z_j d_j`: what the dictionary does not explain (its
     error) stays in place, so that an empty set changes nothing. The z are those of the activations in the same pass.
+
+    Parameters
+    ----------
+    watched : what else is read, after the edit.
+    scored : whether the subject's loss is computed; the data must then hold what it needs.
 
     Raises
     ------
@@ -101,7 +107,8 @@ def ablate(
     Cost: a forward pass for each set, and one.
     """
     watched = dict(watched or {})
-    if subject.loss is None and not watched:
+    loss = subject.loss if scored else None
+    if loss is None and not watched:
         raise GnomonError(f"{subject.name} has no loss, and nothing is watched", mend="watch a projection")
     for name, latents in sets.items():
         for latent in latents:
@@ -111,7 +118,7 @@ def ablate(
                 )
     runs = {name: _Sums(len(data), list(watched)) for name in ("", *sets)}
     edits = {name: _Removal(place, latents) for name, latents in sets.items()}
-    reads = Reads(sites=frozenset({place.site, place.target}), predictions=subject.loss is not None)
+    reads = Reads(sites=frozenset({place.site, place.target}), predictions=loss is not None)
     done = 0
     with subject.evaluating(), torch.no_grad():
         # the untouched scores are held beside those of a run, and the logarithms of both
@@ -119,8 +126,8 @@ def ablate(
         for batch in data.batches(max_positions=limit):
             before = None
             for name, sums in runs.items():
-                found, seen = _run(subject, batch.to(subject.device), edits.get(name), watched)
-                sums.add(subject, batch, found, before, seen)
+                found, seen = _run(subject, loss, batch.to(subject.device), edits.get(name), watched)
+                sums.add(loss, batch, found, before, seen)
                 before = found if before is None else before
             done += len(batch)
             if progress is not None:
@@ -206,7 +213,7 @@ def _like(rows: Tensor, activation: Tensor, site: Site) -> Tensor:
 
 
 def _run(
-    subject: Subject, batch: Batch, removal: _Removal | None, watched: Mapping[str, Projection]
+    subject: Subject, loss: Loss | None, batch: Batch, removal: _Removal | None, watched: Mapping[str, Projection]
 ) -> tuple[Predictions | None, dict[str, Tensor]]:
     """Predictions, and the mean projections ``(batch,)`` by name, of one forward pass."""
     seen: dict[str, Tensor] = {}
@@ -232,7 +239,7 @@ def _run(
             stack.enter_context(removal.acting(subject))
         stack.enter_context(visiting(subject, visitors))  # after the edit, so that it is seen
         output = subject.output(batch)
-    return None if subject.loss is None else subject.loss.predictions(output, batch), seen
+    return None if loss is None else loss.predictions(output, batch), seen
 
 
 class _Sums:
@@ -245,7 +252,7 @@ class _Sums:
 
     def add(
         self,
-        subject: Subject,
+        loss: Loss | None,
         batch: Batch,
         found: Predictions | None,
         untouched: Predictions | None,
@@ -255,12 +262,12 @@ class _Sums:
         at = batch.examples.numpy()
         for name, values in seen.items():
             self._projections[name][at] = values.cpu().numpy()
-        if found is None or subject.loss is None:
+        if found is None or loss is None:
             return
         rows = at[found.rows.cpu().numpy()]
-        np.add.at(self._loss, rows, subject.loss.values(found).double().cpu().numpy())
+        np.add.at(self._loss, rows, loss.values(found).double().cpu().numpy())
         np.add.at(self._predictions, rows, 1)
-        if untouched is not None and subject.loss.categorical:
+        if untouched is not None and loss.categorical:
             p, q = (one.scores.double().log_softmax(dim=1) for one in (untouched, found))
             np.add.at(self._divergence, rows, (p.exp() * (p - q)).sum(dim=1).clamp(min=0).cpu().numpy())
 

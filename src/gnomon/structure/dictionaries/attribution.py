@@ -43,10 +43,11 @@ class SummedLoss(ScalarOutput):
 
 @dataclass(frozen=True, eq=False)
 class Attribution(Statistic):
-    r"""The change of the summed loss on removing each latent, to first order: :math:`-\sum_t s_y z_{tj}\, g_t^\top d_j`.
+    r"""The change of the summed loss on removing each latent, to first order.
 
-    :math:`g_t` is the gradient of the loss at position t of the target site. Where a latent is active at several
-    positions of a text, their effects are added as if none changed the others'. `ablate` measures the effect itself.
+    It is :math:`-\sum_t s_y z_{tj}\, g_t^\top d_j`, with :math:`g_t` the gradient of the loss at position t of the
+    target site. Where a latent is active at several positions of a text, their effects are added as if none changed
+    the others'. `gnomon.structure.dictionaries.ablation.ablate` measures the effect itself.
 
     Parameters
     ----------

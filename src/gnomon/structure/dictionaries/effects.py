@@ -63,7 +63,6 @@ def effects(
     *,
     likelihood: bool,
     contrasts: Mapping[str, NDArray[np.float64]] | None = None,
-    sites: Mapping[str, str] | None = None,
     site: str | None = None,
     concept: str = "",
     level: float = 0.95,
@@ -78,8 +77,8 @@ def effects(
     ----------
     found : with the sets called ``chosen`` and ``random`` among its own.
     likelihood : whether the subject's loss is one, so that its change and the divergence are in nats.
-    contrasts : labels ``(n,)`` of the examples, by the name of the watched projection whose contrast they are.
-    sites : where each projection is watched.
+    contrasts : labels ``(n,)`` of the examples, by the name of the watched projection whose contrast they are; the name
+        is that of its site.
     site, concept : what the measurements say they are of.
     """
     statistics: list[tuple[Quantity, str | None, _Statistic]] = []
@@ -88,7 +87,7 @@ def effects(
         statistics.append((LOSS_CHANGE, site, lambda a, b: _mean(a.loss - b.loss, b.predictions, groups)))
         statistics.append((DIVERGENCE, site, lambda a, b: _mean(a.divergence, b.predictions, groups)))
     for name, labels in (contrasts or {}).items():
-        statistics.append((CONTRAST_REMOVED, (sites or {}).get(name), _removed(name, labels, found.clusters)))
+        statistics.append((CONTRAST_REMOVED, name, _removed(name, labels, found.clusters)))
     measured = []
     for quantity, place, statistic in statistics:
         value, influence = statistic(found.ablated[chosen], found.untouched)
@@ -153,7 +152,8 @@ def _interval(value: float, influence: Array, level: float) -> Uncertainty:
 
 
 def _by_cluster(values: Array, clusters: NDArray[np.int64]) -> Array:
-    return np.bincount(np.unique(clusters, return_inverse=True)[1].reshape(-1), weights=values)
+    number = np.unique(clusters, return_inverse=True)[1].reshape(-1)
+    return np.bincount(number, weights=values).astype(np.float64)
 
 
 def _mean(sums: Array, counts: NDArray[np.int64], clusters: NDArray[np.int64]) -> tuple[float, Array]:

@@ -1,4 +1,4 @@
-"""Directions and latents answer to each other: which latents carry a direction, and which concepts a latent aligns with.
+"""Directions and latents answer to each other: which latents carry a direction, which concepts a latent aligns with.
 
 What is computed here is geometry and statistics of activations; whether the network *uses* such latents is asked in
 `gnomon.structure.dictionaries.ablation`.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -79,61 +80,84 @@ def random_directions(inputs: Tensor, count: int, rng: Rng) -> Tensor:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Alignment:
-    """Cosines of the m latents' directions with a concept's, ``(m,)`` each, with ends at ``level``."""
-
-    cosine: NDArray[np.float64]
-    low: NDArray[np.float64]
-    high: NDArray[np.float64]
-    level: float
-
-    def nearest(self, count: int) -> NDArray[np.int64]:
-        """The latents of greatest absolute cosine."""
-        return np.argsort(-np.abs(self.cosine), kind="stable")[:count]
-
-
-def alignment(
-    examples: Examples, find: Direction, dictionary: Dictionary, *, rng: Rng, groups: int = 20, level: float = 0.95
-) -> Alignment:
-    r"""How each latent's direction lies to the one that ``find`` recovers from ``examples``.
-
-    The interval is the jackknife's over groups of whole clusters: the direction is found anew without each group. The
-    cosine is corrected for its bias to first order, :math:`G\hat c - (G - 1) \bar c_{(g)}`, because noise in a
-    direction turns it away from every latent. Source: Efron & Stein, Annals of Statistics 9 (1981) 586.
+class Recovered:
+    """A direction as it was found in examples.
 
     Parameters
     ----------
-    find : from examples to a direction ``(e,)``, such as a method's.
-    rng : deals the clusters out to groups.
-
-    Raises
-    ------
-    InsufficientEvidenceError : with fewer clusters than two, or where a group holds all that has the concept.
-    GnomonError : when the direction is not of the dictionary's width.
-
-    Cost: ``groups + 1`` fits.
+    direction : ``(e,)``, of unit length.
+    without : ``(groups, e)``, found anew without each group of clusters.
     """
-    atoms = torch.nn.functional.normalize(dictionary.decoder.detach().double(), dim=1)
 
-    def cosines(part: Examples) -> NDArray[np.float64]:
-        found = find(part).to(atoms)
-        if found.shape != atoms.shape[1:]:
-            raise GnomonError(f"the direction has width {tuple(found.shape)}, latents have {atoms.shape[1]}")
-        return (atoms @ (found / found.norm())).cpu().numpy()
+    direction: Tensor
+    without: Tensor
 
-    whole = cosines(examples)
+
+def recovered(examples: Examples, find: Direction, *, rng: Rng, groups: int = 20) -> Recovered:
+    """The direction that ``find`` gives, such as a method's, and those for the jackknife.
+
+    Parameters
+    ----------
+    rng : deals the clusters out to at most ``groups`` groups.
+
+    Raises InsufficientEvidenceError when the examples are of one cluster. Cost: ``groups + 1`` fits.
+    """
     ids, number = np.unique(examples.groups, return_inverse=True)
     groups = min(groups, len(ids))
     if groups < 2:
         raise InsufficientEvidenceError("the examples are of one cluster", mend="give independent examples")
-    dealt = rng.child("jackknife").numpy().permutation(len(ids)) % groups
-    group = dealt[number]
-    without = np.stack([cosines(examples.take(np.flatnonzero(group != g))) for g in range(groups)])
-    value = np.clip(groups * whole - (groups - 1) * without.mean(axis=0), -1.0, 1.0)
+    group = (rng.child("jackknife").numpy().permutation(len(ids)) % groups)[number]
+    parts = [find(examples), *(find(examples.take(np.flatnonzero(group != g))) for g in range(groups))]
+    directions = torch.nn.functional.normalize(torch.stack(parts).double(), dim=1)
+    return Recovered(direction=directions[0], without=directions[1:])
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Estimates:
+    """Numbers with the ends of their intervals, of one shape each, at ``level``."""
+
+    value: NDArray[np.float64]
+    low: NDArray[np.float64]
+    high: NDArray[np.float64]
+    level: float
+
+
+def alignment(found: Recovered, dictionary: Dictionary, *, level: float = 0.95) -> Estimates:
+    """The cosine of each latent's direction with the one that was found, ``(m,)``, by the jackknife.
+
+    Raises GnomonError when the direction is not of the dictionary's width.
+    """
+    atoms = torch.nn.functional.normalize(dictionary.decoder.detach().double(), dim=1)
+    if found.direction.shape != atoms.shape[1:]:
+        raise GnomonError(f"the direction has width {len(found.direction)}, latents have {atoms.shape[1]}")
+    directions = torch.cat([found.direction[None], found.without]).to(atoms)
+    cosines = (directions @ atoms.T).cpu().numpy()
+    return _jackknifed(cosines[0], cosines[1:], -1.0, level)
+
+
+def shares(found: Recovered, dictionary: Dictionary, latents: NDArray[np.int64], *, level: float = 0.95) -> Estimates:
+    """Share of the direction's squared norm that the first, the first two, … of ``latents`` explain, ``(j,)``.
+
+    Weights are fitted anew without each group of clusters, latents are held fixed.
+    """
+    atoms = dictionary.decoder.detach()[torch.from_numpy(latents).to(dictionary.decoder.device)]
+    directions = torch.cat([found.direction[None], found.without]).to(atoms.device)
+    each = np.stack([pursue(directions, atoms[: j + 1], most=j + 1).shares[:, -1] for j in range(len(latents))], axis=1)
+    return _jackknifed(each[0], each[1:], 0.0, level)
+
+
+def _jackknifed(whole: NDArray[Any], without: NDArray[Any], lowest: float, level: float) -> Estimates:
+    r"""Corrected for bias to first order, :math:`G\hat\theta - (G - 1) \bar\theta_{(g)}`, inside [lowest, 1].
+
+    Noise in a direction turns it away from every latent: that is the bias. Source: Efron & Stein, Annals of Statistics
+    9 (1981) 586.
+    """
+    groups = len(without)
+    value = groups * whole - (groups - 1) * without.mean(axis=0)
     error = np.sqrt((groups - 1) / groups * np.square(without - without.mean(axis=0)).sum(axis=0))
     half = stdtrit(groups - 1, 0.5 + level / 2) * error
-    low, high = np.clip(value - half, -1.0, 1.0), np.clip(value + half, -1.0, 1.0)
-    return Alignment(cosine=value, low=low, high=high, level=level)
+    value, low, high = (np.clip(x, lowest, 1.0) for x in (value, value - half, value + half))
+    return Estimates(value=value, low=low, high=high, level=level)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -70,7 +70,9 @@ def logit_effect(subject: Subject, data: Data, dictionary: Dictionary, *, rng: R
         off = (again - logits) - (again - logits).mean(dim=1, keepdim=True)
         if not bool(off.abs().max() <= _TOLERANCE * logits.std()):
             raise GnomonError(f"the logits of {subject.name} are not the unembedding of its normalised last block")
-        jacobian = sum(vmap(jacrev(norm))(part).sum(dim=0) for part in last.split(_CHUNK)) / len(last)
+        jacobian = sum(vmap(jacrev(norm))(last[i : i + _CHUNK]).sum(dim=0) for i in range(0, len(last), _CHUNK)) / len(
+            last
+        )
         head = (unembed.weight @ jacobian).float()
         return LogitEffect(
             head=head - head.mean(dim=0), directions=(dictionary.target_scale * dictionary.decoder).float()

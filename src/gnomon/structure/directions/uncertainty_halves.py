@@ -28,11 +28,13 @@ class Halves:
     cosines : of the leading directions of both halves, ``(splits,)``.
     angles : principal angles of their subspaces in radians, rising, ``(splits, rank)``.
     clusters : of the examples.
+    dimension : d, of the inputs.
     """
 
     cosines: Tensor
     angles: Tensor
     clusters: int
+    dimension: int
 
     @property
     def cosine(self) -> float:
@@ -52,7 +54,7 @@ class Halves:
         """
         mean = max(self.cosine, _OPPOSITE)
         spread = 2 * float(self.cosines.std()) / (1 - mean**2) if mean < 1 else 0.0
-        freedom = min(1e6, max(1.0, 2 / max(spread**2, 1e-12)))
+        freedom = max(1.0, min(float(self.dimension), 2 / max(spread**2, 1e-12)))
         return Noise(share=(1 - mean) / (1 + mean), freedom=freedom, clusters=max(2.0, self.clusters - 2.0))
 
 
@@ -81,7 +83,12 @@ def halves(method: Method, examples: Examples, *, rank: int = 1, splits: int, rn
         ]
         cosines.append(found[0].direction @ found[1].direction)
         angles.append(found[0].angles(found[1]))
-    return Halves(cosines=torch.stack(cosines), angles=torch.stack(angles), clusters=len(np.unique(examples.groups)))
+    return Halves(
+        cosines=torch.stack(cosines),
+        angles=torch.stack(angles),
+        clusters=len(np.unique(examples.groups)),
+        dimension=examples.inputs.shape[1],
+    )
 
 
 def seed_angles(method: Method, examples: Examples, *, rank: int = 1, draws: int, rng: Rng) -> Tensor:

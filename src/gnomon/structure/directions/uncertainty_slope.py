@@ -76,8 +76,6 @@ def _noise(parts: Tensor, lost: float, length: float) -> Noise:
     m = max(2.0, trace**2 / float(squares.square().sum()) * (1 - lost))
     gram = parts @ parts.T if len(parts) <= parts.shape[1] else parts.T @ parts
     second = m**2 / ((m - 1) * (m + 2)) * (float(gram.square().sum()) - trace**2 / m)
-    largest = (
-        min(len(parts), parts.shape[1]) * 1e3
-    )  # where the estimate is not positive the noise fills every dimension
-    freedom = min(largest, max(1.0, trace**2 / second)) if second > 0 else largest
+    most = float(parts.shape[1])  # noise that is alike in every dimension
+    freedom = min(most, max(1.0, trace**2 / second)) if second > 0 else most
     return Noise(share=trace / length, freedom=freedom, clusters=m)

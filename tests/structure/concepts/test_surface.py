@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 from sklearn.feature_extraction.text import TfidfVectorizer
@@ -11,8 +13,7 @@ from sklearn.metrics import roc_auc_score
 from gnomon.errors import GnomonError, InsufficientEvidenceError
 from gnomon.randomness import Rng
 from gnomon.structure.concepts import Concept
-from gnomon.structure.concepts.surface import cross_validated, fit, surface_leak
-from gnomon.structure.directions.folds import deal
+from gnomon.structure.concepts.surface import cross_validated_words, fit, surface_leak
 
 
 def words(n: int, rng: np.random.Generator, *, vocabulary: int = 60, length: int = 8) -> list[list[str]]:
@@ -51,7 +52,7 @@ def test_its_area_is_that_of_the_planted_word() -> None:
     That is 1 - (1 - q)²/2.
     """
     texts, labels = planted(300, np.random.default_rng(1), 0.6)
-    found = cross_validated(concept(texts, labels), rng=Rng(0))
+    found = cross_validated_words(concept(texts, labels), rng=Rng(0))
     best = 1 - 0.4**2 / 2
     assert found.value == pytest.approx(best, abs=0.03)
     assert found.uncertainty.low < best < found.uncertainty.high
@@ -60,36 +61,25 @@ def test_its_area_is_that_of_the_planted_word() -> None:
 
 
 @pytest.mark.slow
-def test_on_words_of_no_meaning_it_is_half_and_seldom_alarms() -> None:
-    """Over 100 draws the mean area is 1/2 within its own error, and at most 10 alarm."""
-    areas, alarms = [], 0
+@pytest.mark.parametrize("share", [0.0, 0.3], ids=["nothing", "a third"])
+def test_the_interval_holds_the_mean_area_of_fresh_fits_on_new_texts(share) -> None:
+    """Of 100 draws 90 or more: half for words of no meaning, of which few alarm."""
+    new, sides = planted(2000, np.random.default_rng(10**6), share)
+    found, truths = [], []
     for seed in range(100):
-        texts, labels = planted(80, np.random.default_rng(seed), 0.0)
-        found = cross_validated(concept(texts, labels), rng=Rng(seed))
-        areas.append(found.value)
-        alarms += bool(surface_leak(found))
-    assert abs(np.mean(areas) - 0.5) < 3 * np.std(areas) / np.sqrt(len(areas))
-    assert alarms <= 10
-
-
-@pytest.mark.slow
-def test_the_interval_holds_the_area_of_its_own_fits_on_new_texts() -> None:
-    """Of 100 draws, 90 to 98 hold the mean area of the five fits on 4,000 new texts: what the interval speaks of."""
-    new, sides = planted(4000, np.random.default_rng(10**6), 0.3)
-    covered = 0
-    for seed in range(100):
-        texts, labels = planted(120, np.random.default_rng(seed), 0.3)
-        made, rng = concept(texts, labels), Rng(seed)
-        folds = deal(labels > 0, made.clusters, folds=5, rng=rng.child("surface"))
-        areas = []
-        for number in range(5):
-            kept = np.flatnonzero(folds != number)
-            inner = rng.child("surface", number)
-            scorer = fit([texts[i] for i in kept], labels[kept], clusters=made.clusters[kept], rng=inner)
-            areas.append(roc_auc_score(sides, scorer(new)))
-        found = cross_validated(made, rng=rng)
-        covered += found.uncertainty.low <= np.mean(areas) <= found.uncertainty.high
-    assert 90 <= covered <= 98
+        texts, labels = planted(100, np.random.default_rng(seed), share)
+        found.append(cross_validated_words(concept(texts, labels), rng=Rng(seed)))
+        kept = np.arange(100) % 5 != 0  # as many texts as a fold leaves
+        scorer = fit(list(itertools.compress(texts, kept)), labels[kept], rng=Rng(seed))
+        truths.append(roc_auc_score(sides, scorer(new)))
+    truth = 0.5 if share == 0 else float(np.mean(truths))
+    areas = np.array([each.value for each in found])
+    covered = sum(each.uncertainty.low <= truth <= each.uncertainty.high for each in found)
+    alarms = sum(bool(surface_leak(each)) for each in found)
+    print(f"mean {areas.mean():.3f}, truth {truth:.3f}, covered {covered}, alarms {alarms}")
+    assert abs(areas.mean() - truth) < 3 * areas.std() / 10
+    assert covered >= 90
+    assert alarms <= 5 or share > 0
 
 
 def test_pairs_that_are_not_declared_read_below_chance_and_are_named() -> None:
@@ -98,11 +88,11 @@ def test_pairs_that_are_not_declared_read_below_chance_and_are_named() -> None:
     labels = np.resize([1.0, -1.0], 200)
     pairs = np.repeat(np.arange(100), 2)
     texts = [f"own{p} {' '.join(w)}" for p, w in zip(pairs, words(200, rng, vocabulary=5), strict=True)]
-    apart = cross_validated(concept(texts, labels), rng=Rng(0))
+    apart = cross_validated_words(concept(texts, labels), rng=Rng(0))
     assert apart.uncertainty.high < 0.5
     (concern,) = surface_leak(apart)
     assert "--pair or --cluster" in concern.mend
-    together = cross_validated(concept(texts, labels, clusters=pairs, kind="paired"), rng=Rng(0))
+    together = cross_validated_words(concept(texts, labels, clusters=pairs, kind="paired"), rng=Rng(0))
     assert together.uncertainty.low <= 0.5 <= together.uncertainty.high
     assert not surface_leak(together)
 
@@ -110,7 +100,7 @@ def test_pairs_that_are_not_declared_read_below_chance_and_are_named() -> None:
 def test_grades_are_split_at_their_median() -> None:
     texts, labels = planted(120, np.random.default_rng(3), 1.0)
     grades = labels + np.linspace(0, 0.5, 120)
-    found = cross_validated(concept(texts, grades, kind="graded"), rng=Rng(0))
+    found = cross_validated_words(concept(texts, grades, kind="graded"), rng=Rng(0))
     assert found.value > 0.99
 
 

@@ -19,7 +19,7 @@ from gnomon.structure.concepts.imbalance import imbalance
 from gnomon.structure.concepts.length import length_auroc, length_leak
 from gnomon.structure.concepts.massive import massive_coordinates, outlying_examples
 from gnomon.structure.concepts.quantities import LENGTH_AUROC, SURFACE_AUROC
-from gnomon.structure.concepts.surface import cross_validated, surface_leak
+from gnomon.structure.concepts.surface import cross_validated_words, surface_leak
 from gnomon.structure.examples import Examples
 
 
@@ -53,7 +53,7 @@ def check_texts(
     test : other texts on which directions will be judged.
     level : of the intervals.
 
-    Cost: some 200 small fits of words, and the comparison of texts with each other.
+    Cost: some 100 small fits of words, and the comparison of texts with each other.
     """
     found = []
     concerns = [*imbalance(concept), *duplicates(concept), *(leaks(concept, test) if test is not None else ())]
@@ -65,7 +65,7 @@ def check_texts(
             found.append(Measurement.ok(LENGTH_AUROC, area.value, area.uncertainty, labels=labels, estimator="length"))
             concerns += length_leak(area, unit)
     try:
-        area = cross_validated(concept, rng=rng, level=level)
+        area = cross_validated_words(concept, rng=rng, level=level)
     except InsufficientEvidenceError as error:
         found.append(Measurement.insufficient(SURFACE_AUROC, str(error), estimator="bag_of_words"))
     else:

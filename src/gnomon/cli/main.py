@@ -8,7 +8,8 @@ from typing import Annotated
 
 import typer
 
-from gnomon.cli import calibrate, dictionary, doctor, examine, ledger, measure, organism, quantities
+from gnomon.cli import calibrate, concepts, dictionary, doctor, examine, ledger, measure, organism, quantities
+from gnomon.cli import directions as directions_command
 from gnomon.cli import fit as fit_command
 from gnomon.cli import plan as plan_command
 from gnomon.cli import predict as predict_command
@@ -50,7 +51,9 @@ app.command("sweep")(sweep_command.sweep)
 app.command("fit")(fit_command.fit)
 app.command("predict")(predict_command.predict)
 app.command("plan")(plan_command.plan)
+app.command("directions")(directions_command.directions)
 app.command("doctor")(doctor.doctor)
+app.add_typer(concepts.app, name="concepts")
 app.add_typer(dictionary.app, name="dictionary")
 app.add_typer(ledger.app, name="ledger")
 app.add_typer(organism.app, name="organism")

@@ -84,7 +84,7 @@ def measure(
     data = data if data is not None else subject.data
     if data is not None and budget.examples is not None:
         data = data.sample(budget.examples, rng)
-    places = _expand(subject, sites)
+    places = expand_sites(subject, sites)
     names, given = _split(quantities)
     chosen, left_out, refused = _choose(subject, data, names, given)
     plan = {e.name: _places(e, subject, places) for e in chosen}
@@ -156,8 +156,8 @@ def _names(instrument: Estimator) -> tuple[str, ...]:
     return tuple(q.name for q in instrument.quantities)
 
 
-def _expand(subject: Subject, patterns: Sequence[str]) -> tuple[str, ...]:
-    """The sites and weight matrices that match ``patterns``, in the subject's order."""
+def expand_sites(subject: Subject, patterns: Sequence[str]) -> tuple[str, ...]:
+    """The sites and weight matrices that match ``patterns``, in the subject's order. Raises UnknownNameError."""
     if not patterns:
         return ()
     known = [*subject.sites, *(m.site for m in subject.matrices())]

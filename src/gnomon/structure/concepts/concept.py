@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from dataclasses import dataclass
 
 import numpy as np
@@ -46,6 +48,14 @@ class Concept:
         for name, values in parts.items():
             if values is not None and len(values) != n:
                 raise GnomonError(f"concept {self.name!r} has {n} texts and {len(values)} {name}")
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the texts, labels, clusters and spans."""
+        digest = hashlib.sha256(json.dumps(self.texts).encode())
+        for values in (self.labels, self.clusters, self.spans):
+            digest.update(b"" if values is None else values.tobytes())
+        return digest.hexdigest()
 
     def __len__(self) -> int:
         return len(self.texts)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,7 +33,7 @@ def duplicates(concept: Concept) -> list[Concern]:
     for kind, pairs in (("copies", found.exact), ("near copies", found.near)):
         if len(pairs):
             number = len(np.unique(pairs))
-            finding = f"{number} of {len(concept)} texts are {kind} of others ({_examples(pairs, concept.places)})"
+            finding = f"{number} of {len(concept)} texts are {kind} of others ({_examples(pairs, _places(concept))})"
             concerns.append(Concern(check="duplicates", finding=finding, mend=mend, numbers={kind: number}))
     return concerns
 
@@ -42,7 +43,7 @@ def leaks(concept: Concept, test: Concept) -> list[Concern]:
     split = np.repeat([0, 1], [len(concept), len(test)])
     found = copies((*concept.texts, *test.texts), split)
     concerns = []
-    places = (*concept.places, *test.places)
+    places = (*_places(concept, within=True), *_places(test, within=True))
     for kind, pairs in (("copies", found.exact), ("near copies", found.near)):
         if len(pairs):
             number = len(np.unique(pairs[pairs >= len(concept)]))
@@ -135,18 +136,18 @@ def _contradictions(concept: Concept) -> list[Concern]:
     return [
         Concern(
             check="contradiction",
-            finding=f"the same text has different labels {len(found)} times ({_examples(pairs, concept.places)})",
+            finding=f"the same text has different labels {len(found)} times ({_examples(pairs, _places(concept))})",
             mend="correct the labels, or remove the texts",
             numbers={"texts": len(found)},
         )
     ]
 
 
+def _places(concept: Concept, *, within: bool = False) -> list[str]:
+    """Where the texts stand, without the path; ``within`` which file, where there are two."""
+    name = f"{Path(concept.source).name}, " if within and concept.source else ""
+    return [name + place.removeprefix(f"{concept.source}, ") for place in concept.places]
+
+
 def _examples(pairs: NDArray[np.int64], places: Sequence[str]) -> str:
-    return some([f"{places[i]} and {_short(places[j], places[i])}" for i, j in pairs])
-
-
-def _short(place: str, beside: str) -> str:
-    """``place`` without the file that ``beside`` has named."""
-    file, comma, rest = place.partition(", ")
-    return rest if comma and beside.startswith(f"{file}, ") else place
+    return some([f"{places[i]} and {places[j]}" for i, j in pairs])

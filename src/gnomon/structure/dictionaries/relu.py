@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import ClassVar, Literal
 
 from pydantic import Field
@@ -13,15 +14,16 @@ from gnomon.structure.dictionaries.selection import Chosen, above
 
 
 class ReLUSpec(Architecture):
-    """Options of `ReLU`.
+    r"""Options of `ReLU`.
 
     Parameters
     ----------
-    penalty : λ, the coefficient of the L1 norm of the codes.
+    penalty : λ, the coefficient of the L1 norm of the codes; by default :math:`5 / \sqrt d` (Anthropic, Circuits
+        Updates, April 2024: 5 for vectors of mean squared length d).
     """
 
     kind: Literal["relu"] = "relu"
-    penalty: float = Field(default=0.1, ge=0.0)
+    penalty: float | None = Field(default=None, ge=0.0)
 
 
 class ReLU(Dictionary):
@@ -49,4 +51,7 @@ class ReLU(Dictionary):
     def penalty(self, latents: Latents, values: Tensor, n: int) -> Tensor:
         """See `Dictionary.penalty`."""
         del latents
-        return self.architecture.penalty * values.sum() / n
+        coefficient = self.architecture.penalty
+        if coefficient is None:
+            coefficient = 5 / math.sqrt(self.encoder.shape[1])
+        return coefficient * values.sum() / n

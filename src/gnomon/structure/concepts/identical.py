@@ -25,6 +25,6 @@ def identical_vectors(examples: Examples, *, site: str | None = None) -> list[Co
     distinct = 1 + int((steps > _ROUNDINGS * inputs.norm(dim=1).median()).sum())
     if distinct >= _DISTINCT * len(inputs):
         return []
-    finding = f"the {len(inputs)} texts have only {distinct} different vectors"
+    finding = f"only {distinct} of {len(inputs)} vectors are distinct"
     mend = "choose another position, or a later site"
     return [Concern(check="identical vectors", finding=finding, mend=mend, site=site, numbers={"distinct": distinct})]

@@ -135,9 +135,10 @@ def _over_sites(
     for number, (height, label) in enumerate(lines):  # words at either end, so that lines close together keep theirs
         own = alt.Chart(alt.InlineData(values=[{"y": height, "label": label}]))
         layers.append(own.mark_rule(color=MUTED, strokeDash=[2, 3]).encode(y=alt.Y("y:Q")))
-        end = {"align": "right", "dx": -4} if number else {"align": "left", "dx": 4}
-        words = own.mark_text(color=MUTED, dy=-5, fontSize=11, **end)
-        layers.append(words.encode(y=alt.Y("y:Q"), x=alt.value("width" if number else 0), text="label:N"))
+        words = own.mark_text(color=MUTED, dy=-5, dx=4, align="left", fontSize=11).encode(x=alt.value(0))
+        if number:
+            words = own.mark_text(color=MUTED, dy=-5, dx=-4, align="right", fontSize=11).encode(x=alt.value("width"))
+        layers.append(words.encode(y=alt.Y("y:Q"), text="label:N"))
     return Figure(
         key=slug("directions", title),
         title=title,

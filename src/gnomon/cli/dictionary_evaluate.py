@@ -29,7 +29,6 @@ from gnomon.cli.dictionary_options import (
     open_place,
     read_concepts,
 )
-from gnomon.cli.measure import exit_code
 from gnomon.cli.options import (
     AsJson,
     Cluster,
@@ -55,6 +54,7 @@ if TYPE_CHECKING:
     from gnomon.subjects import Data, Subject
 
 Report = Callable[[str, int, int], None]
+_INSUFFICIENT = 3
 
 
 def evaluate(
@@ -135,7 +135,7 @@ def evaluate(
     else:
         columns = ("quantity", "place", "value", "interval", "unit", "status", "estimator")
         print_table(f"{directory.name} on {name}", columns, map(measurement_row, done))
-    return exit_code(done)
+    return 0 if any(m.status == "ok" for m in done) else _INSUFFICIENT
 
 
 def _of_rows(

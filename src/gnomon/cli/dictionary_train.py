@@ -95,8 +95,8 @@ def train(
         given = open_data(data, measured, seed=seed, **how)
         if given is None or site is None:
             missing = "--site" if site is None else "--data"
-            known = f", such as {', '.join([*measured.sites][:4])}, …" if site is None else ""
-            raise GnomonError(f"{missing} is missing", mend=f"say where the vectors are read{known}")
+            known = f"say where the vectors are read, such as {', '.join([*measured.sites][:4])}, …"
+            raise GnomonError(f"{missing} is missing", mend=known if site is None else "give texts or arrays")
         opened = measured, given
     source = _rows(opened, site, target, activations, targets)
     architecture, training = _specs(kind, latents, active, rows or 10 * len(source), batch, changes)

@@ -98,10 +98,10 @@ def measure(
         print_table(measured.name, columns, map(measurement_row, session.measurements))
         for one in session.left_out:
             typer.echo(f"left out: {one.estimator}: {one.reason}")
-    return exit_code(session.measurements) or (_INSUFFICIENT if session.left_out else 0)
+    return _exit_code(session.measurements) or (_INSUFFICIENT if session.left_out else 0)
 
 
-def exit_code(found: Sequence[Measurement]) -> int:
+def _exit_code(found: Sequence[Measurement]) -> int:
     """0 when every quantity was read somewhere; otherwise 2 if one only failed, 3 if evidence was insufficient."""
     by_quantity: dict[str, set[str]] = {}
     for m in found:

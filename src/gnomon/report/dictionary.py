@@ -9,14 +9,14 @@ from typing import Any
 from gnomon.report import dictionary_cards as cards
 from gnomon.report.dictionary_text import speller
 from gnomon.report.document import rendered, write_file, writing_to
-from gnomon.report.numbers import plain, read, unit_text
+from gnomon.report.numbers import fixed, plain, read, unit_text
 from gnomon.structure.dictionaries.ablation import Place
 from gnomon.structure.dictionaries.concept_link import AUROC, SHARE, ConceptLink
+from gnomon.structure.dictionaries.contexts import MOST_GROUPS
 from gnomon.structure.dictionaries.survey import Survey
 from gnomon.subjects import Data, Subject
 
 BLOCK = 50  # latents in a file
-_SHARES = 8
 
 
 def write_dictionary(
@@ -83,9 +83,10 @@ def write_dictionary(
 
 def _summary(found: Survey) -> str:
     rates, dead = found.activity.rates, int(found.activity.dead.sum())
+    texts = "groups of texts" if rates.clusters >= MOST_GROUPS else "texts"
     silent = "every latent fires" if not dead else f"{dead:,} of them fire nowhere"
     return (
-        f"On {rates.rows:,} positions of {rates.clusters:,} groups of independent texts {silent}, and "
+        f"On {rates.rows:,} positions of {rates.clusters:,} independent {texts} {silent}, and "
         f"{plain(float(rates.rate.sum()))} are active at a time."
     )
 
@@ -107,10 +108,11 @@ def _concept(one: ConceptLink) -> dict[str, Any]:
     by_name: dict[str, list[Any]] = {}
     for measurement in one.measurements:
         by_name.setdefault(measurement.quantity, []).append(measurement)
-    shares = by_name.get(SHARE.name, [])[:_SHARES]
+    shares = by_name.get(SHARE.name, [])
     effects = [m for name, ms in by_name.items() if name not in (SHARE.name, AUROC.name) for m in ms]
     return {
         "name": one.concept,
+        "halves": fixed(one.found.halves, 2),
         "carriers": [
             {
                 "latent": m.diagnostics["latent"],

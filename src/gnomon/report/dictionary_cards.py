@@ -31,7 +31,7 @@ class Card:
     rate, mean, greatest, effect : readings; ``effect`` is ``""`` where there is none.
     strongest, spaced : contexts.
     histogram : path of its outline, ``""`` where it is empty.
-    raised, lowered : tokens and by how much the logit changes.
+    raised, lowered : tokens, and by how much the logit changes where it is as active as it is on average.
     concepts : name, cosine with interval where it is known.
     latents : number of a near one, and the cosine.
     """
@@ -53,8 +53,9 @@ class Card:
 
 def card(found: Survey, links: Sequence[ConceptLink], latent: int, data: Data, spell: Spell) -> Card:
     """The card of ``latent``."""
-    seen = found.activity
+    seen, logits = found.activity, found.logits
     dead = bool(seen.dead[latent])
+    unit = 1.0 if dead else float(seen.mean[latent])
     greatest = float(seen.strongest.activation[latent, 0])
     return Card(
         number=latent,
@@ -66,8 +67,8 @@ def card(found: Survey, links: Sequence[ConceptLink], latent: int, data: Data, s
         strongest=shown(seen.strongest, latent, data, spell, greatest),
         spaced=shown(seen.spaced(_SPACED), latent, data, spell, greatest) if not dead else [],
         histogram=outline(seen.histogram[latent]),
-        raised=[] if found.logits is None else _tokens(found.logits.raised, found.logits.raised_by, latent, spell),
-        lowered=[] if found.logits is None else _tokens(found.logits.lowered, found.logits.lowered_by, latent, spell),
+        raised=[] if logits is None else _tokens(logits.raised[latent], unit * logits.raised_by[latent], spell),
+        lowered=[] if logits is None else _tokens(logits.lowered[latent], unit * logits.lowered_by[latent], spell),
         concepts=[(one.concept, _cosine(one, latent)) for one in _by_cosine(links, latent)],
         latents=[
             (int(other), fixed(float(cosine), 2))
@@ -127,8 +128,8 @@ def ticks() -> list[tuple[float, str]]:
     return [(WIDTH * (power - LOWEST) / (HIGHEST - LOWEST), names[power]) for power in range(LOWEST, HIGHEST + 1)]
 
 
-def _tokens(index: NDArray[np.int64], by: NDArray[np.float32], latent: int, spell: Spell) -> list[tuple[str, str]]:
-    return [(spell(int(t)), signed(float(v))) for t, v in zip(index[latent], by[latent], strict=True)]
+def _tokens(index: NDArray[np.int64], by: NDArray[np.float32], spell: Spell) -> list[tuple[str, str]]:
+    return [(spell(int(token)), signed(float(change))) for token, change in zip(index, by, strict=True)]
 
 
 def _by_cosine(links: Sequence[ConceptLink], latent: int) -> list[ConceptLink]:

@@ -35,6 +35,7 @@ from gnomon.subjects import NextToken, Subject
 from gnomon.subjects.accumulate import Progress
 
 _NULL = 199
+_CARRIERS = 8
 _SOURCE = "Bruckstein, Elad & Zibulevsky, IEEE Trans. Inf. Theory 54 (2008) 4813"
 
 SHARE = catalogue.add(
@@ -42,9 +43,10 @@ SHARE = catalogue.add(
         name="direction_share_of_latents",
         symbol=r"s_j",
         definition=r"s_j = 1 - \min_{w \ge 0} \|v - \sum_{i \le j} w_i d_i\|^2 / \|v\|^2",
-        convention="v is the concept's direction at the site that the dictionary writes to; the latents are taken by "
-        "non-negative orthogonal matching pursuit. The label `latents` is j. The p-value in the diagnostics is the "
-        "share of random directions, drawn with the covariance of the activations, that are explained as well.",
+        convention="v is the concept's direction as it was found, at the site that the dictionary writes to. Latents "
+        "are taken by non-negative orthogonal matching pursuit; the label `latents` is j. The p-value (diagnostics) "
+        "is the share of random directions, drawn with the covariance of the activations, that are explained as well, "
+        "and halves the cosine of the directions found in two halves of the examples.",
         source=_SOURCE,
         dims=("site", "concept", "latents"),
         lowest=0.0,
@@ -145,11 +147,11 @@ def link(
     written = examples(place.target)
     direction = recovered(written, find, rng=rng)
     null = random_directions(written.inputs, _NULL, rng.child("null"))
-    carrying = carriers(direction.direction, place.dictionary, null=null)
+    carrying = carriers(direction.direction, place.dictionary, null=null, most=_CARRIERS)
     explained = shares(direction, place.dictionary, carrying.latents, level=level)
     telling = detectors(place.dictionary, examples(place.site), rng=rng, level=level)
     measured = [
-        *_shares(concept.name, place, carrying, explained),
+        *_shares(concept.name, place, direction, carrying, explained),
         *(_auroc(concept.name, place, one) for one in telling),
     ]
     scored = isinstance(subject.loss, NextToken)  # the concept's texts hold no other targets
@@ -185,7 +187,9 @@ def link(
     )
 
 
-def _shares(concept: str, place: Place, carrying: Carriers, explained: Estimates) -> list[Measurement]:
+def _shares(
+    concept: str, place: Place, found: Recovered, carrying: Carriers, explained: Estimates
+) -> list[Measurement]:
     measured = []
     for j, latent in enumerate(carrying.latents):
         low, value, high = (float(x[j]) for x in (explained.low, explained.value, explained.high))
@@ -199,7 +203,7 @@ def _shares(concept: str, place: Place, carrying: Carriers, explained: Estimates
                 estimator="matching_pursuit",
                 diagnostics={
                     "latent": int(latent),
-                    "uncorrected": float(carrying.shares[j]),
+                    "halves": found.halves,
                     "random": float(carrying.null[:, j].mean()),
                     "p_value": float(carrying.p_values[j]),
                 },

@@ -87,10 +87,12 @@ class Recovered:
     ----------
     direction : ``(e,)``, of unit length.
     without : ``(groups, e)``, found anew without each group of clusters.
+    halves : cosine of the directions found in two halves of the clusters: near 0, examples do not determine it.
     """
 
     direction: Tensor
     without: Tensor
+    halves: float
 
 
 def recovered(examples: Examples, find: Direction, *, rng: Rng, groups: int = 20) -> Recovered:
@@ -100,16 +102,17 @@ def recovered(examples: Examples, find: Direction, *, rng: Rng, groups: int = 20
     ----------
     rng : deals the clusters out to at most ``groups`` groups.
 
-    Raises InsufficientEvidenceError when the examples are of one cluster. Cost: ``groups + 1`` fits.
+    Raises InsufficientEvidenceError when the examples are of one cluster. Cost: ``groups + 3`` fits.
     """
     ids, number = np.unique(examples.groups, return_inverse=True)
     groups = min(groups, len(ids))
     if groups < 2:
         raise InsufficientEvidenceError("the examples are of one cluster", mend="give independent examples")
     group = (rng.child("jackknife").numpy().permutation(len(ids)) % groups)[number]
-    parts = [find(examples), *(find(examples.take(np.flatnonzero(group != g))) for g in range(groups))]
+    chosen = [np.ones(len(examples), dtype=bool), group % 2 == 0, group % 2 == 1, *(group != g for g in range(groups))]
+    parts = [find(examples.take(np.flatnonzero(one))) for one in chosen]
     directions = torch.nn.functional.normalize(torch.stack(parts).double(), dim=1)
-    return Recovered(direction=directions[0], without=directions[1:])
+    return Recovered(direction=directions[0], without=directions[3:], halves=float(directions[1] @ directions[2]))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -123,7 +126,10 @@ class Estimates:
 
 
 def alignment(found: Recovered, dictionary: Dictionary, *, level: float = 0.95) -> Estimates:
-    """The cosine of each latent's direction with the one that was found, ``(m,)``, by the jackknife.
+    r"""The cosine of each latent's direction with the one that is to be found, ``(m,)``, by the jackknife.
+
+    Noise in a direction turns it away from every latent; the cosine is corrected for that bias to first order,
+    :math:`G\hat c - (G - 1) \bar c_{(g)}`. Source: Efron & Stein, Annals of Statistics 9 (1981) 586.
 
     Raises GnomonError when the direction is not of the dictionary's width.
     """
@@ -132,13 +138,16 @@ def alignment(found: Recovered, dictionary: Dictionary, *, level: float = 0.95) 
         raise GnomonError(f"the direction has width {len(found.direction)}, latents have {atoms.shape[1]}")
     directions = torch.cat([found.direction[None], found.without]).to(atoms)
     cosines = (directions @ atoms.T).cpu().numpy()
-    return _jackknifed(cosines[0], cosines[1:], -1.0, level)
+    groups = len(cosines) - 1
+    corrected = groups * cosines[0] - (groups - 1) * cosines[1:].mean(axis=0)
+    return _jackknifed(corrected, cosines[1:], -1.0, level)
 
 
 def shares(found: Recovered, dictionary: Dictionary, latents: NDArray[np.int64], *, level: float = 0.95) -> Estimates:
     """Share of the direction's squared norm that the first, the first two, … of ``latents`` explain, ``(j,)``.
 
-    Weights are fitted anew without each group of clusters, latents are held fixed.
+    The direction is meant as it was found: what noise there is in it is explained or not like all else, in random
+    directions too. Without each group of clusters weights are fitted anew, latents are held fixed.
     """
     atoms = dictionary.decoder.detach()[torch.from_numpy(latents).to(dictionary.decoder.device)]
     directions = torch.cat([found.direction[None], found.without]).to(atoms.device)
@@ -146,14 +155,9 @@ def shares(found: Recovered, dictionary: Dictionary, latents: NDArray[np.int64],
     return _jackknifed(each[0], each[1:], 0.0, level)
 
 
-def _jackknifed(whole: NDArray[Any], without: NDArray[Any], lowest: float, level: float) -> Estimates:
-    r"""Corrected for bias to first order, :math:`G\hat\theta - (G - 1) \bar\theta_{(g)}`, inside [lowest, 1].
-
-    Noise in a direction turns it away from every latent: that is the bias. Source: Efron & Stein, Annals of Statistics
-    9 (1981) 586.
-    """
+def _jackknifed(value: NDArray[Any], without: NDArray[Any], lowest: float, level: float) -> Estimates:
+    """``value`` with the jackknife's interval, inside [lowest, 1]."""
     groups = len(without)
-    value = groups * whole - (groups - 1) * without.mean(axis=0)
     error = np.sqrt((groups - 1) / groups * np.square(without - without.mean(axis=0)).sum(axis=0))
     half = stdtrit(groups - 1, 0.5 + level / 2) * error
     value, low, high = (np.clip(x, lowest, 1.0) for x in (value, value - half, value + half))

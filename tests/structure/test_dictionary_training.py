@@ -88,7 +88,9 @@ def test_a_request_to_stop_is_followed_at_once_and_loses_nothing(tmp_path: Path)
 
 
 def test_a_torn_checkpoint_is_passed_over_and_none_whole_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / ".step-000000005.half").mkdir()  # of a process killed while it wrote
     run("top_k", str(tmp_path))
+    assert sorted(os.listdir(tmp_path)) == ["step-000000015", "step-000000020"]
     torn = tmp_path / "step-000000020" / TENSORS
     torn.write_bytes(torn.read_bytes()[:-7])
     with pytest.warns(UserWarning, match="step-000000020"):

@@ -38,7 +38,8 @@ class Checkpoints:
         """
         path = self._directory / f"step-{document['step']:09d}"
         Artefact(KIND, {**document, "identity": self._identity}, tensors).save(path)
-        for old in self._found()[:-_KEPT]:
+        # what a run that was killed while it wrote has left goes too
+        for old in (*self._found()[:-_KEPT], *self._directory.glob(".step-*")):
             shutil.rmtree(old, ignore_errors=True)
         return path
 

@@ -13,14 +13,15 @@ from gnomon.structure.dictionaries.rows import Rows
 class Pool:
     """Batches of rows in an order that depends on the seed and the batch's number only.
 
-    The stream of each epoch is cut into windows of at most ``size`` rows. A window is read, shuffled, and handed out
-    in batches; what is left of the last window of an epoch, less than a batch, is passed over in that epoch. No state
-    but the window itself is kept, so any batch can be asked for, and one asked for again has the same bits.
+    The stream of each epoch is cut into windows of at most ``size`` rows. A window is read and handed out in batches
+    of rows drawn from all of it; what is left at the end of an epoch, less than a batch, is passed over in that epoch.
+    No state but the window itself is kept, so any batch can be asked for, and one asked for again has the same bits.
+    Where all rows fit into one window they are read once.
 
     Parameters
     ----------
     batch : rows of a batch.
-    size : of a window, at least a batch. It takes ``4 (d + e) size`` bytes, for a moment twice that.
+    size : of a window, at least a batch. It takes ``4 (d + e) size`` bytes.
 
     Raises
     ------
@@ -34,9 +35,10 @@ class Pool:
             )
         self._rows = rows
         self._batch = batch
-        self._rng = rng
+        self._rng = rng.child("pool")
         self._window = max(1, size // batch)  # in batches
-        self._held: tuple[int, int, Tensor, Tensor] | None = None
+        self._held: tuple[tuple[int, int], Tensor, Tensor] | None = None
+        self._order: tuple[tuple[int, int], Tensor] | None = None
 
     @property
     def batches(self) -> int:
@@ -48,23 +50,26 @@ class Pool:
         epoch, within = divmod(number, self.batches)
         window, place = divmod(within, self._window)
         inputs, targets = self.window(epoch, window)
-        part = slice(place * self._batch, (place + 1) * self._batch)
-        return inputs[part], inputs[part] if targets is inputs else targets[part]
+        if self._order is None or self._order[0] != (epoch, window):
+            generator = self._rng.child("window", epoch, window).torch()
+            self._order = (epoch, window), torch.randperm(len(inputs), generator=generator).to(inputs.device)
+        chosen = self._order[1][place * self._batch : (place + 1) * self._batch]
+        batch = inputs[chosen]
+        return batch, batch if targets is inputs else targets[chosen]
 
     def window(self, epoch: int, window: int) -> tuple[Tensor, Tensor]:
-        """All rows of a window, shuffled."""
-        if self._held is None or self._held[:2] != (epoch, window):
+        """All rows of a window, in the order in which they are read."""
+        size = self._window * self._batch
+        start, stop = window * size, min((window + 1) * size, self.batches * self._batch)
+        if self._window >= self.batches:
+            # all of them, so that those passed over differ from epoch to epoch
+            epoch, stop = 0, len(self._rows)
+        if self._held is None or self._held[0] != (epoch, window):
             self._held = None  # its memory is free before the next is read
-            start = window * self._window * self._batch
-            stop = min(start + self._window * self._batch, self.batches * self._batch)
-            rng = self._rng.child("pool")
-            inputs, targets = self._rows.read(epoch, start, stop, rng)
+            inputs, targets = self._rows.read(epoch, start, stop, self._rng)
             for name, rows in (("inputs", inputs), ("targets", targets)):
                 # a sum is finite unless a number is not (or it overflows), and costs far less than looking at each
                 if not bool(torch.isfinite(rows.sum())) and not bool(torch.isfinite(rows).all()):
                     raise GnomonError(f"{name} hold NaN or infinite numbers", mend="leave out such rows")
-            order = torch.randperm(len(inputs), generator=rng.child("window", epoch, window).torch())
-            order = order.to(inputs.device)
-            shuffled = inputs[order]
-            self._held = (epoch, window, shuffled, shuffled if targets is inputs else targets[order])
-        return self._held[2:]
+            self._held = (epoch, window), inputs, targets
+        return self._held[1:]

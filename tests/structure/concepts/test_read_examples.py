@@ -274,6 +274,23 @@ def test_networks_of_plain_arrays_are_read_too() -> None:
     torch.testing.assert_close(found.gradients, slopes @ layers[2].weight, atol=1e-6, rtol=1e-5)
 
 
+@pytest.mark.parametrize(
+    ("intervals", "reason"),
+    [
+        ([[0, 1]], "are not one of positions for each of 6 examples"),
+        ([[0, 0]] * 6, "are not one of positions"),
+        ([[-1, 1]] * 6, "are not one of positions"),
+        ([[0, 99]] * 6, "site 'embed' has .* positions, an interval ends beyond them"),
+    ],
+    ids=["few", "empty", "negative", "beyond"],
+)
+def test_intervals_that_are_none_are_refused(intervals, reason) -> None:
+    network = subject("encoder")
+    data, _ = located(network, concept(), "mean", overlong="error")
+    with pytest.raises(GnomonError, match=reason):
+        read_vectors(network, data, ["embed"], np.array(intervals), rng=Rng(0))
+
+
 def test_shards_merge_to_the_whole() -> None:
     from gnomon.structure.concepts.activations import _SiteMean
     from gnomon.subjects import capture

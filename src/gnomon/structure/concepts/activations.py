@@ -107,13 +107,16 @@ def read_vectors(
 
     Raises
     ------
-    GnomonError : when no site is given; when one has another number of positions than the texts have; when a value is
-        NaN or infinite; when all gradients at a site are zero; UnknownNameError for an unknown site.
+    GnomonError : when no site is given; when an interval is empty or ends beyond the positions; when a site has another
+        number of positions than the texts have; when a value is NaN or infinite; when all gradients at a site are
+        zero; UnknownNameError for an unknown site.
 
     Cost: one forward pass, with ``gradients`` one backward pass; :math:`4 n d` bytes a site, twice with gradients.
     """
     if not sites:
         raise GnomonError("no site is given", mend="name at least one")
+    if intervals.shape != (len(data), 2) or (np.diff(intervals) < 1).any() or (intervals < 0).any():
+        raise GnomonError(f"intervals {intervals.shape} are not one of positions for each of {len(data)} examples")
     statistics = {site: _SiteMean(site, intervals, gradients) for site in dict.fromkeys(sites)}
     found, _ = accumulate(subject, data, list(statistics.values()), rng, max_bytes=max_bytes, progress=progress)
     vectors = {}
@@ -196,6 +199,8 @@ class _Means(Accumulator):
                 f"site {self._spec.site!r} has {positions} positions where the texts have {mask.shape[1]} tokens",
                 mend="choose another site",
             )
+        if int(intervals.max()) > positions:
+            raise GnomonError(f"site {self._spec.site!r} has {positions} positions, an interval ends beyond them")
         at = torch.arange(positions, device=intervals.device)
         return (at >= intervals[:, :1]) & (at < intervals[:, 1:])
 

@@ -120,15 +120,16 @@ def test_halves_keep_pairs_whole_and_labels_in_balance() -> None:
     assert halves(Lda(), graded, splits=4, rng=Rng(0)).cosines.shape == (4,)
 
 
-def test_a_noise_direction_is_not_called_known() -> None:
+def test_a_noise_direction_is_seldom_called_known() -> None:
+    known = 0
     for name in ("mean_difference", "lda", "logistic", "random"):
-        known = 0
         for seed in range(8):
             _, examples = Planted(dimension=64, shuffled=True).draw(24, Rng(seed))
             found = angle(method(name)(), examples, rng=Rng(seed), splits=12)
             known += found.known
             assert found.known or (found.low <= 0 <= found.high)
-        assert known <= 1
+    # 2.5 in 100 by the level; 5 to 8 in 100 were counted, as the page says
+    assert known <= stats.binom.ppf(0.99, 32, 0.08)
 
 
 def test_one_strong_direction_of_noise_is_not_taken_for_the_concept() -> None:

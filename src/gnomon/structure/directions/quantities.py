@@ -50,8 +50,8 @@ DIRECTION_RANK = catalogue.add(
         name="direction_rank",
         symbol=r"r",
         definition=r"r = \min\{k : y \perp x \mid B^\top x, B \in \mathbb{R}^{d \times k}\}",
-        convention="The columns of B are the k leading directions of the method. Directions are tested in turn by permutation, each "
-        "at 5 in 100; the p-values are diagnostics.",
+        convention="The columns of B are the k leading directions of the method. Directions are tested in turn by "
+        "permutation, each at 5 in 100; the p-values are diagnostics.",
         source="Freedman & Lane, J. Business & Economic Statistics 1 (1983) 292",
         unit=Unit.parse("dimension"),
         dims=("site", "method"),

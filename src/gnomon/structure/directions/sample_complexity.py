@@ -75,6 +75,9 @@ class LearningCurve:
     def needed(self, cosine: float) -> tuple[float, float, float]:
         """Examples in all for a cosine, and the ends of its interval; infinite where that of the angle is open.
 
+        The interval is that of the angle at hand, carried along the law: it allows for this angle being by chance above
+        or below that of other examples, and so holds the constant of the law somewhat more often than its level.
+
         Raises GnomonError for a cosine outside (0, 1), InsufficientEvidenceError where the law does not hold.
         """
         if not 0 < cosine < 1:
@@ -96,7 +99,7 @@ class LearningCurve:
     def sentence(self) -> str:
         """For a reader: what n examples give, and how many more the next round cosine takes."""
         half = (self.high - self.low) / 2
-        digits = 2 if half >= 0.005 else 3
+        digits = min(6, max(2, -math.floor(math.log10(max(half, 1e-12)) + 1e-9)))
         value, low, high = (f"{x:.{digits}f}" for x in (self.cosine, self.low, self.high))
         here = f"n = {self.examples:,} gives cosine {value} [{low}, {high}]"
         if self.target is None:

@@ -1,0 +1,143 @@
+"""The analysis of a concept: what is found, what it is measured to be, and that it comes back from the disk."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+import pytest
+import torch
+
+from gnomon.errors import GnomonError, InsufficientEvidenceError
+from gnomon.randomness import Rng
+from gnomon.structure.artefact import DOCUMENT
+from gnomon.structure.directions.analysis import analyse
+from gnomon.structure.directions.at_site import Settings
+from gnomon.structure.directions.logistic import Logistic
+from gnomon.structure.directions.mean_difference import MeanDifference
+from gnomon.structure.directions.method import Method
+from gnomon.structure.directions.readout import Readout
+from gnomon.structure.directions.result import Directions
+from gnomon.structure.directions.study import study_arrays
+from gnomon.structure.examples import Examples
+from gnomon.structure.subspace import Subspace
+
+
+def _examples(shift: float, n: int, seed: int, d: int = 12) -> Examples:
+    draw = np.random.default_rng(seed)
+    labels = np.tile([1.0, -1.0], n // 2)
+    x = draw.normal(size=(n, d))
+    x[:, 0] += shift * labels
+    return Examples(inputs=torch.from_numpy(x), labels=torch.from_numpy(labels))
+
+
+@pytest.fixture(scope="module")
+def found() -> Directions:
+    train = {"early": _examples(0.0, 80, 0), "late": _examples(1.2, 80, 1), "same": _examples(0.0, 80, 2)}
+    train["same"] = Examples(inputs=torch.ones(80, 12), labels=train["same"].labels)
+    test = {"early": _examples(0.0, 200, 3), "late": _examples(1.2, 200, 4), "same": _examples(0.0, 200, 5)}
+    return analyse(train, [MeanDifference(), Logistic()], test=test, rng=Rng(0))
+
+
+def test_it_finds_the_planted_direction_where_it_is(found: Directions) -> None:
+    for method in ("mean_difference", "logistic"):
+        assert found.site(method) == "late"
+        one = found.at(method)
+        assert one.subspace.direction[0] > 0.9
+        cosine = found.reading("direction_cosine", site="late", method=method)
+        assert cosine is not None
+        assert cosine.uncertainty.low <= float(one.subspace.direction[0]) <= cosine.uncertainty.high
+        rank = found.reading("direction_rank", site="late", method=method)
+        assert rank is not None
+        assert rank.value == 1.0
+        truth = 0.5 * (1 + float(torch.erf(torch.tensor(1.2))))  # of the planted direction itself
+        for on in ("left out", "test"):
+            area = found.detected(method, on)
+            assert area is not None
+            assert area.uncertainty.high > truth - 0.05
+            assert area.uncertainty.low > 0.8
+
+
+def test_the_test_score_is_that_of_the_direction(found: Directions) -> None:
+    test = _examples(1.2, 200, 4)
+    one = found.at("logistic", "late")
+    scores = one.scores(test.inputs)
+    by_hand = (test.inputs - one.centre) @ one.subspace.direction
+    assert torch.allclose(scores, by_hand)
+
+
+def test_a_site_where_nothing_can_be_fitted_says_why(found: Directions) -> None:
+    refused = found.reading("detection_auroc", site="same", method="mean_difference")
+    assert refused is not None
+    assert refused.status == "insufficient"
+    assert "equal" in refused.reason
+    assert found.sites == ("early", "late")
+    with pytest.raises(GnomonError, match="no directions of"):
+        found.at("logistic", "same")
+
+
+def test_it_comes_back_from_the_disk(found: Directions, tmp_path: Path) -> None:
+    again = Directions.load(found.save(tmp_path / "kept"))
+    assert again.to_json() == found.to_json()
+    for one, other in zip(found.found, again.found, strict=True):
+        assert torch.equal(one.subspace.basis, other.subspace.basis)
+        assert torch.equal(one.centre, other.centre)
+        x = torch.randn(5, 12, dtype=torch.float64)
+        assert torch.equal(one.scores(x), other.scores(x))
+    (tmp_path / "kept" / DOCUMENT).write_text("{}")
+    with pytest.raises(GnomonError, match="cannot be read"):
+        Directions.load(tmp_path / "kept")
+
+
+def test_measurements_share_cost_and_provenance() -> None:
+    kept = study_arrays(_examples(1.0, 60, 0), [MeanDifference()], name="planted", seed=3)
+    assert {m.quantity for m in kept.measurements} >= {"detection_auroc", "direction_cosine", "direction_rank"}
+    assert kept.provenance is not None
+    assert kept.provenance.seed == 3
+    assert all(m.provenance == kept.provenance for m in kept.measurements)
+    same = study_arrays(_examples(1.0, 60, 0), [MeanDifference()], name="planted", seed=3)
+    assert [m.value for m in same.measurements] == [m.value for m in kept.measurements]
+
+
+def test_a_quadratic_readout_tells_what_no_direction_does() -> None:
+    """Exclusive or of two signs: one coordinate scores as a coin, two and their product nearly perfectly."""
+
+    @dataclass(frozen=True)
+    class Axes(Method):
+        name: ClassVar[str] = "axes"
+        source: ClassVar[str] = "a test"
+        most: ClassVar[int | None] = None
+
+        def subspace(self, examples: Examples, *, rank: int, rng: Rng) -> Subspace:
+            return Subspace(torch.eye(3, dtype=torch.float64)[:, :rank], torch.ones(rank))
+
+    x = np.random.default_rng(0).normal(size=(200, 3))
+    labels = np.sign(x[:, 0] * x[:, 1])
+    examples = {"s": Examples(inputs=torch.from_numpy(x), labels=torch.from_numpy(labels))}
+    areas = [analyse(examples, [Axes()], settings=Settings(most=most), rng=Rng(0)).detected("axes") for most in (1, 2)]
+    assert areas[0] is not None
+    assert areas[1] is not None
+    assert areas[0].value == pytest.approx(0.5, abs=0.15)
+    assert areas[1].value > 0.97
+    coordinates = np.array([[1.0], [-2.0]])
+    assert Readout.fit(coordinates, np.array([True, False])).scores(coordinates).tolist() == [1.0, -2.0]
+
+
+def test_bad_input_is_one_line() -> None:
+    one = _examples(1.0, 60, 0)
+    other = Examples(inputs=one.inputs, labels=-one.labels)
+    with pytest.raises(GnomonError, match="no site or no method"):
+        analyse({}, [MeanDifference()], rng=Rng(0))
+    with pytest.raises(GnomonError, match="given twice"):
+        analyse({"s": one}, [MeanDifference(), MeanDifference()], rng=Rng(0))
+    with pytest.raises(GnomonError, match="different examples"):
+        analyse({"s": one, "t": other}, [MeanDifference()], rng=Rng(0))
+    with pytest.raises(GnomonError, match="other sites"):
+        analyse({"s": one}, [MeanDifference()], test={"t": one}, rng=Rng(0))
+    with pytest.raises(InsufficientEvidenceError, match="too few"):
+        analyse({"s": one.take(np.arange(8))}, [MeanDifference()], rng=Rng(0))
+    constant = Examples(inputs=torch.ones(60, 3), labels=one.labels)
+    with pytest.raises(GnomonError, match="equal"):
+        analyse({"s": constant}, [MeanDifference()], rng=Rng(0))

@@ -127,4 +127,5 @@ class Planted:
 def random_directions(count: int, width: int, rng: Rng) -> Tensor:
     """``(count, width)`` float64 unit vectors, uniform on the sphere and independent."""
     normal = torch.randn(count, width, dtype=torch.float64, generator=rng.child("directions").torch())
-    return normal / normal.norm(dim=1, keepdim=True)
+    unit: Tensor = normal / normal.norm(dim=1, keepdim=True)
+    return unit

@@ -113,6 +113,12 @@ class Hierarchical(Firing):
         object.__setattr__(self, "_above", above)
         object.__setattr__(self, "rates", (above.double() @ given.log()).exp())
 
+    def below(self) -> dict[int, Tensor]:
+        """For each feature with children, the indices of all features below it."""
+        above: Tensor = self._above  # type: ignore[attr-defined]
+        under = above.T & ~torch.eye(len(above), dtype=torch.bool)
+        return {parent: torch.nonzero(row)[:, 0] for parent, row in enumerate(under) if bool(row.any())}
+
     @property
     def joint(self) -> Tensor:
         """See `Firing.joint`: over the features that have to fire for both, the product of ``given_parent``."""

@@ -15,11 +15,13 @@ from gnomon.structure.dictionaries.evaluation.quantities import ABSORPTION
 from gnomon.structure.dictionaries.evaluation.recovery import Matching
 from gnomon.structure.dictionaries.evaluation.source import Rows
 from gnomon.structure.dictionaries.planted import Planted
+from gnomon.structure.dictionaries.planted_firing import Hierarchical
 from gnomon.structure.directions.detection import auroc
 
 CARRIED = 0.4  # least part of a feature that one latent carries for the feature to be absorbed by it
 ALIGNED = 0.025  # least cosine of its direction with a probe
 _MAIN = 0.5  # least cosine of a planted parent with the latent that is called its own
+_LEFT = 0.1  # least squared length of what the features below leave of a parent
 _SPLIT = 0.03  # a further latent of a concept is a main one where it raises the area by this much
 _MOST_MAIN = 10
 _ESTIMATOR = "dictionary_absorption"
@@ -28,33 +30,37 @@ _ESTIMATOR = "dictionary_absorption"
 class PlantedAbsorption:
     r"""Counts of absorption, where parents and children are planted.
 
-    In a vector in which child c of parent p fires, latent j carries the part :math:`s_y z_j\, d_j \cdot w / \|w\|^2`
-    of the parent, with :math:`w = f_p - (f_p \cdot f_c) f_c`: all of :math:`a_p` where :math:`d_j` makes it up, and
-    nothing where :math:`d_j` is the child's own direction. The parent is absorbed where its latent, the one matched to
-    it, is silent and one other latent carries at least 0.4 of :math:`a_p`.
+    Counted are vectors in which a parent p fires and any feature below it. There latent j carries the part
+    :math:`s_y z_j\, d_j \cdot w / \|w\|^2` of the parent, where w is the part of :math:`f_p` that is orthogonal to all
+    features below it: all of :math:`a_p` where :math:`d_j` makes it up, and nothing where :math:`d_j` is the direction
+    of a child, however near to its parent's. The parent is absorbed where its own latent, the one matched to it, is
+    silent and one other latent carries at least 0.4 of :math:`a_p`.
 
-    Parents that no latent is matched to at a cosine above 0.5 have no latent that could be silent; their children are
-    left out and counted.
+    Parents are left out, and counted, that no latent is matched to at a cosine above 0.5, as they have none that could
+    be silent, and those of which the features below leave less than a tenth of the squared length.
 
     Source: Chanin et al., arXiv:2409.14507, where the truth is not known and a probe stands for the parent.
     """
 
-    def __init__(self, dictionary: Dictionary, planted: Planted, parents: Tensor, matching: Matching) -> None:
-        pairs = [(child, parent) for child, parent in enumerate(parents.tolist()) if parent >= 0]
-        kept = [(c, p) for c, p in pairs if matching.latents[p] >= 0 and matching.cosines[p] > _MAIN]
-        self._pairs, self._left_out = kept, len(pairs) - len(kept)
-        self._main = [int(matching.latents[parent]) for _, parent in kept]
-        child, parent = (planted.features[[pair[side] for pair in kept]] for side in (0, 1))
-        apart = parent - (parent * child).sum(dim=1, keepdim=True) * child
-        shares = (dictionary.decoder.detach().cpu().double() @ apart.T) / apart.square().sum(dim=1)
-        self._carries = float(dictionary.target_scale) * shares.T  # (pairs, m)
+    def __init__(self, dictionary: Dictionary, planted: Planted, law: Hierarchical, matching: Matching) -> None:
+        self._families: list[tuple[int, Tensor, int, Tensor]] = []
+        self._left_out = 0
+        directions = dictionary.decoder.detach().cpu().double() * float(dictionary.target_scale)
+        for parent, below in law.below().items():
+            apart = _orthogonal(planted.features[parent], planted.features[below])
+            square = float(apart.square().sum())
+            main = int(matching.latents[parent])
+            if main < 0 or matching.cosines[parent] <= _MAIN or square < _LEFT:
+                self._left_out += 1
+            else:
+                self._families.append((parent, below, main, directions @ apart / square))
         self._hits, self._silent, self._counts = (np.zeros(GROUPS) for _ in range(3))
 
     def update(self, truth: Tensor, codes: Codes, rows: Rows) -> None:
         """Take in planted codes ``(n, features)`` and the dictionary's."""
         indices, values, truth = codes.indices.cpu(), codes.values.cpu().double(), truth.cpu()
-        for (child, parent), main, carries in zip(self._pairs, self._main, self._carries, strict=True):
-            here = torch.nonzero(truth[:, child] > 0)[:, 0]
+        for parent, below, main, carries in self._families:
+            here = torch.nonzero((truth[:, below] > 0).any(dim=1))[:, 0]
             own = indices[here] == main
             silent = (values[here] * own).sum(dim=1) == 0
             carried = (values[here] * carries[indices[here]] * ~own).amax(dim=1)
@@ -64,7 +70,7 @@ class PlantedAbsorption:
                 sums += np.bincount(group, weights=hits.numpy(), minlength=GROUPS)
 
     def measurement(self, *, level: float) -> Measurement:
-        """The share of vectors in which a child fires and its parent is absorbed."""
+        """The share of those vectors in which the parent is absorbed, over all parents."""
         labels = {"concept": "planted parents"}
         if not self._counts.sum():
             reason = "no planted parent has both a latent of its own and a child that fires"
@@ -73,8 +79,8 @@ class PlantedAbsorption:
         diagnostics = {
             "silent": float(self._silent.sum()) / total,
             "vectors": total,
-            "children": len(self._pairs),
-            "children_left_out": self._left_out,
+            "parents": len(self._families),
+            "parents_left_out": self._left_out,
         }
         return _share(self._hits, self._counts, total, labels, diagnostics, level)
 
@@ -150,6 +156,13 @@ def _carried(codes: Codes, cosines: Tensor, main: Tensor) -> tuple[Tensor, Tenso
     silent = (values * own).sum(dim=1) == 0
     others = ~own & (cosines[indices] >= ALIGNED)
     return (values * cosines[indices] * others).amax(dim=1), silent
+
+
+def _orthogonal(direction: Tensor, others: Tensor) -> Tensor:
+    """What is left of ``direction``, ``(d,)``, without its projection on the span of the rows of ``others``."""
+    fitted: Tensor = torch.linalg.lstsq(others.T, direction[:, None], driver="gelsd").solution[:, 0]
+    left: Tensor = direction - fitted @ others
+    return left
 
 
 def _share(

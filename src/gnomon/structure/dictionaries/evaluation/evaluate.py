@@ -84,7 +84,7 @@ def _planted(
     firing = FiringCounts(matchings[0], dictionary.latents)
     absorption = None
     if isinstance(planted.firing, Hierarchical):
-        absorption = PlantedAbsorption(dictionary, planted, planted.firing.parents, matchings[0])
+        absorption = PlantedAbsorption(dictionary, planted, planted.firing, matchings[0])
     for truth, rows in source.coded():
         codes = seen[0].update(rows)
         firing.update(truth, codes, rows.clusters)

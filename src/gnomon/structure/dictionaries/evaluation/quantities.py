@@ -133,10 +133,10 @@ ABSORPTION = Quantity(
     definition=r"A = \Pr\bigl[z_{\mathrm{main}}(x) = 0, \, z_j(x)\, d_j \cdot w \geq \tau\, x \cdot w "
     r"\mid \mathrm{feature}\bigr]",
     convention="Share of the vectors in which a feature is present where its main latents are silent and one other "
-    "latent carries at least τ = 0.4 of it. With planted features, the feature is a parent, in vectors in which its "
-    "child fires too, w is the part of the parent's direction that is orthogonal to the child's, and what is carried "
-    "is compared with the parent's own magnitude. With a concept, w is a probe, in held-out positive examples that it "
-    "classifies rightly, and vectors are taken from the middle of the classes.",
+    "latent carries at least τ = 0.4 of it. With planted features, the feature is a parent, in vectors in which a "
+    "feature below it fires too, w is the part of the parent's direction that is orthogonal to all below it, and what "
+    "is carried is compared with the parent's own magnitude. With a concept, w is a probe, in held-out positive "
+    "examples that it classifies rightly, and vectors are taken from the middle of the classes.",
     source="Chanin et al., arXiv:2409.14507; with shares of a projection as in Karvonen et al., arXiv:2503.09532",
     dims=("concept",),
     lowest=0.0,

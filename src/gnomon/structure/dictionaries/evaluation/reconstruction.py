@@ -7,6 +7,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from gnomon.errors import GnomonError
 from gnomon.measurement import Measurement, Uncertainty, cluster_mean
 from gnomon.structure.dictionaries.codes import Codes
 from gnomon.structure.dictionaries.dictionary import Dictionary
@@ -56,7 +57,13 @@ class Reconstruction:
 
     @torch.no_grad()
     def update(self, rows: Rows) -> Codes:
-        """Take in some rows; returns their codes, for others to read."""
+        """Take in some rows; returns their codes, for others to read. Raises GnomonError when widths differ."""
+        width = self._sums.shape[1]
+        if rows.targets.shape[1] != width:
+            raise GnomonError(
+                f"the dictionary reconstructs vectors of width {width}, the targets have width {rows.targets.shape[1]}",
+                mend="give the site or the arrays that it was trained on",
+            )
         codes = encoded(self._dictionary, rows.inputs)
         targets = rows.targets.to(self._sums)
         residuals = (targets - self._dictionary.decode(codes)).square().sum(dim=1)

@@ -82,7 +82,8 @@ def test_a_concept_in_the_stories_model(shared_data: Path, tmp_path: Path, capsy
     girls = ("Lily", "Mia", "Sue", "Anna", "Lucy", "Amy", "Sara", "Jane", "Mary", "Emma")
     boys = ("Tim", "Tom", "Ben", "Max", "Sam", "Jack", "Bob", "John", "Jim", "Fred")
     told = ((girls, "She", "girl"), (boys, "He", "boy"))
-    rows = [f"{name} went to the park. {word} was happy.,{kind}" for names, word, kind in told for name in names]
+    ends = ("was happy", "saw a big dog", "had a red ball")
+    rows = [f"{a} went to the park. {b} {end}.,{kind}" for names, b, kind in told for a in names for end in ends]
     (tmp_path / "names.csv").write_text("text,label\n" + "\n".join(rows) + "\n")
     line = ["directions", str(shared_data / "stories260K"), "--concept", str(tmp_path / "names.csv")]
     line += ["--present", "girl", "--sites", "blocks.1,blocks.3", "--method", "mean_difference", "--position", "mean"]

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from gnomon.errors import GnomonError
 from gnomon.structure.kernels import ExponentialPower, Gaussian, Kernel, Laplace, Polynomial
+from gnomon.structure.kernels.pairs import Pairs
 
 KERNELS = [
     Gaussian(1.3),
@@ -37,14 +38,21 @@ def metric(seed: int, d: int) -> Tensor:
 
 @pytest.mark.parametrize("kernel", KERNELS, ids=NAMES)
 def test_the_slopes_are_the_gradient_by_autograd(kernel: Kernel) -> None:
-    x, z, m = drawn(0, 5, 3).requires_grad_(), drawn(1, 4, 3), metric(2, 3)
-    slopes = kernel.slopes(x.detach(), z, m)
-    for j in range(len(z)):
-        (truth,) = torch.autograd.grad(kernel.matrix(x, z[j : j + 1], m).sum(), x)
-        inner = slopes.other[:, j : j + 1] * z[j]
-        if slopes.own is not None:
-            inner = inner + slopes.own[:, j : j + 1] * x.detach()
-        torch.testing.assert_close(inner @ m, truth, rtol=1e-9, atol=1e-11)
+    u = torch.linspace(0.1, 4, 9, dtype=torch.float64).requires_grad_()
+    (truth,) = torch.autograd.grad(kernel.profile(u.clone()).sum(), u)
+    torch.testing.assert_close(kernel.slope(u.detach().clone()), truth, rtol=1e-12, atol=0)
+
+
+@pytest.mark.parametrize("radial", [True, False], ids=str)
+def test_pairs_are_those_of_the_definition(radial: bool) -> None:
+    x, z, m = drawn(0, 5, 3) + 3, drawn(1, 4, 3) + 3, metric(2, 3)
+    pairs = Pairs(z, m, radial=radial)
+    off = x[:, None] - z
+    truth = torch.einsum("nmd,de,nme->nm", off, m, off) if radial else x @ m @ z.T
+    torch.testing.assert_close(pairs.arguments(pairs.shifted(x)), truth)
+    torch.testing.assert_close(pairs.arguments(pairs.shifted(x), 2), truth[:, 2:])
+    own = torch.zeros(5, dtype=torch.float64) if radial else (x @ m @ x.T).diagonal()
+    torch.testing.assert_close(pairs.own(pairs.shifted(x)), own)
 
 
 @pytest.mark.parametrize("kernel", KERNELS, ids=NAMES)
@@ -80,8 +88,10 @@ def test_equal_points_far_from_the_origin_are_equal(dtype: torch.dtype) -> None:
     m = metric(8, 3).to(dtype)
     for kernel in (Gaussian(0.5), Laplace(0.5), ExponentialPower(0.5, 0.7)):
         assert torch.equal(kernel.matrix(x, x, m).diagonal(), torch.ones(20, dtype=dtype))
-        assert torch.isfinite(kernel.slopes(x, x, m).other).all()
-    assert torch.equal(Laplace(0.5).slopes(x, x, m).other.diagonal(), torch.zeros(20, dtype=dtype))
+        pairs = kernel.pairs(x, m)
+        slopes = kernel.slope(pairs.arguments(pairs.points, equal=math.inf))
+        assert torch.isfinite(slopes).all()
+    assert torch.equal(slopes.diagonal(), torch.zeros(20, dtype=dtype))
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 """Kernels with a metric of the input space, and their exact gradients."""
 
 from gnomon.structure.kernels.exponential import ExponentialPower, Gaussian, Laplace
-from gnomon.structure.kernels.kernel import Kernel, Slopes
+from gnomon.structure.kernels.kernel import Kernel
 from gnomon.structure.kernels.polynomial import Polynomial
 
-__all__ = ["ExponentialPower", "Gaussian", "Kernel", "Laplace", "Polynomial", "Slopes"]
+__all__ = ["ExponentialPower", "Gaussian", "Kernel", "Laplace", "Polynomial"]

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import math
+from typing import ClassVar
 
-import torch
 from torch import Tensor
 
 from gnomon.errors import GnomonError
-from gnomon.structure.kernels.kernel import Kernel, Slopes
-
-_ROUNDINGS = 16.0  # squared distances below so many roundings of the squared norms are those of equal points
+from gnomon.structure.kernels.kernel import Kernel
 
 
 class ExponentialPower(Kernel):
@@ -42,20 +40,34 @@ class ExponentialPower(Kernel):
         self.bandwidth = bandwidth
         self.exponent = exponent
 
-    def matrix(self, x: Tensor, z: Tensor, metric: Tensor) -> Tensor:
-        """See `Kernel.matrix`."""
-        scaled = squared_distances(x, z, metric).div_(self.bandwidth**2)
-        return scaled.pow_(self.exponent / 2).neg_().exp_()
+    radial: ClassVar[bool] = True
 
-    def slopes(self, x: Tensor, z: Tensor, metric: Tensor) -> Slopes:
-        """See `Kernel.slopes`."""
-        scaled = squared_distances(x, z, metric).div_(self.bandwidth**2)
-        apart = scaled > 0
-        steepness = torch.where(apart, scaled, 1.0).pow_(self.exponent / 2 - 1)
-        if self.exponent < 2:
-            steepness *= apart
-        other = scaled.pow_(self.exponent / 2).neg_().exp_().mul_(steepness).mul_(self.exponent / self.bandwidth**2)
-        return Slopes(own=-other, other=other)
+    def profile(self, arguments: Tensor) -> Tensor:
+        """See `Kernel.profile`."""
+        scaled = arguments.div_(self.bandwidth**2)
+        if self.exponent == 2.0:
+            return scaled.neg_().exp_()
+        if self.exponent == 1.0:
+            return scaled.sqrt_().neg().exp_()
+        # cheaper than a power
+        return scaled.log_().mul_(self.exponent / 2).exp_().neg().exp_()
+
+    def slope(self, arguments: Tensor) -> Tensor:
+        """See `Kernel.slope`."""
+        factor = -self.exponent / (2 * self.bandwidth**2)
+        if self.exponent == 2.0:
+            return self.profile(arguments).mul_(factor)
+        scaled = arguments.div_(self.bandwidth**2)
+        if self.exponent == 1.0:
+            distances = scaled.sqrt_()
+            return distances.neg().exp_().div_(distances).mul_(factor)
+        logarithms = scaled.log_()
+        powers = (self.exponent / 2 * logarithms).exp_()
+        return logarithms.mul_(self.exponent / 2 - 1).sub_(powers).exp_().mul_(factor)
+
+    def rescaled(self, factor: float) -> ExponentialPower:
+        """The same kernel with ``factor`` times the bandwidth."""
+        return ExponentialPower(factor * self.bandwidth, self.exponent)
 
 
 class Gaussian(ExponentialPower):
@@ -80,18 +92,3 @@ class Laplace(ExponentialPower):
 
     def __init__(self, bandwidth: float) -> None:
         super().__init__(bandwidth, 1.0)
-
-
-def squared_distances(x: Tensor, z: Tensor, metric: Tensor) -> Tensor:
-    r""":math:`(x-z)^\top M (x-z)` between all rows, ``(n, m)``.
-
-    It is expanded about the mean of ``z`` into one product of matrices; what rounding leaves of the distance of
-    equal points is set to zero.
-    """
-    centre = z.mean(dim=0)
-    x, z = x - centre, z - centre
-    mapped = z @ metric
-    own, other = ((x @ metric) * x).sum(dim=1), (mapped * z).sum(dim=1)
-    norms = own[:, None] + other
-    found = norms - 2 * (x @ mapped.T)
-    return found.masked_fill_(found <= _ROUNDINGS * torch.finfo(found.dtype).eps * norms, 0.0)

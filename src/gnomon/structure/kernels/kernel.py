@@ -3,37 +3,46 @@
 from __future__ import annotations
 
 import abc
-from dataclasses import dataclass
+from typing import ClassVar
 
 from torch import Tensor
 
-
-@dataclass(frozen=True)
-class Slopes:
-    r"""The gradient of a kernel in its first argument: :math:`\nabla_x k_M(x, z) = M\,(a\,x + b\,z)`.
-
-    Parameters
-    ----------
-    own : the factors a, shape ``(n, m)``; ``None`` where they are zero.
-    other : the factors b, shape ``(n, m)``.
-    """
-
-    own: Tensor | None
-    other: Tensor
+from gnomon.structure.kernels.pairs import Pairs
 
 
 class Kernel(abc.ABC):
-    r"""A positive-definite kernel :math:`k_M(x, z)` that sees its arguments through a metric M only.
+    r"""A positive-definite kernel :math:`k_M(x, z) = \varphi(u)` that sees a pair of points as one number u.
 
-    M is a symmetric positive semi-definite matrix, ``(d, d)``; for points that are mapped by a matrix A,
-    :math:`k_M(Ax, Az) = k_{A^\top M A}(x, z)`, so that learning M is learning linear features. Points are rows;
-    everything is computed in their dtype, on their device.
+    With a metric M, symmetric and positive semi-definite, :math:`u = (x-z)^\top M (x-z)` for a radial kernel and
+    :math:`u = x^\top M z` for the others. For points that are mapped by a matrix A,
+    :math:`k_M(Ax, Az) = k_{A^\top M A}(x, z)`, so that learning M is learning linear features. Its gradient in x is
+    :math:`2\varphi'(u)\,M(x-z)` or :math:`\varphi'(u)\,Mz`. Points are rows; everything is computed in their dtype,
+    on their device.
+
+    Attributes
+    ----------
+    radial : whether u is a squared distance; if not, it is an inner product.
     """
 
-    @abc.abstractmethod
-    def matrix(self, x: Tensor, z: Tensor, metric: Tensor) -> Tensor:
-        """Values ``(n, m)`` between the rows of ``x``, ``(n, d)``, and those of ``z``, ``(m, d)``."""
+    radial: ClassVar[bool]
 
     @abc.abstractmethod
-    def slopes(self, x: Tensor, z: Tensor, metric: Tensor) -> Slopes:
-        """Gradients in ``x`` at every pair of rows, as two factors a pair."""
+    def profile(self, arguments: Tensor) -> Tensor:
+        r""":math:`\varphi(u)` for every entry of ``arguments``, which may be overwritten."""
+
+    @abc.abstractmethod
+    def slope(self, arguments: Tensor) -> Tensor:
+        r""":math:`\varphi'(u)` for every entry of ``arguments``, which may be overwritten; 0 for a radial kernel at ∞.
+
+        Equal points, between which the gradient of a radial kernel is zero (or has zero for the mean of its
+        surroundings), are given as infinitely far: :math:`\varphi'(0)` need not be finite.
+        """
+
+    def pairs(self, points: Tensor, metric: Tensor) -> Pairs:
+        """What gives u between any inputs and ``points``, ``(m, d)``, for the metric ``(d, d)``."""
+        return Pairs(points, metric, radial=self.radial)
+
+    def matrix(self, x: Tensor, z: Tensor, metric: Tensor) -> Tensor:
+        """Values ``(n, m)`` between the rows of ``x``, ``(n, d)``, and those of ``z``, ``(m, d)``."""
+        pairs = self.pairs(z, metric)
+        return self.profile(pairs.arguments(pairs.shifted(x)))

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+from typing import ClassVar
 
 from torch import Tensor
 
 from gnomon.errors import GnomonError
-from gnomon.structure.kernels.kernel import Kernel, Slopes
+from gnomon.structure.kernels.kernel import Kernel
 
 
 class Polynomial(Kernel):
@@ -34,13 +35,12 @@ class Polynomial(Kernel):
         self.degree = degree
         self.offset = offset
 
-    def matrix(self, x: Tensor, z: Tensor, metric: Tensor) -> Tensor:
-        """See `Kernel.matrix`."""
-        return self._affine(x, z, metric).pow_(self.degree)
+    radial: ClassVar[bool] = False
 
-    def slopes(self, x: Tensor, z: Tensor, metric: Tensor) -> Slopes:
-        """See `Kernel.slopes`."""
-        return Slopes(own=None, other=self._affine(x, z, metric).pow_(self.degree - 1).mul_(self.degree))
+    def profile(self, arguments: Tensor) -> Tensor:
+        """See `Kernel.profile`."""
+        return arguments.add_(self.offset).pow_(self.degree)
 
-    def _affine(self, x: Tensor, z: Tensor, metric: Tensor) -> Tensor:
-        return (x @ (metric @ z.T)).add_(self.offset)
+    def slope(self, arguments: Tensor) -> Tensor:
+        """See `Kernel.slope`."""
+        return arguments.add_(self.offset).pow_(self.degree - 1).mul_(self.degree)

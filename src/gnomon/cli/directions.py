@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from gnomon.cli.concept_options import Cut, KindOfConcept, Negative, Pair, Positive, Present, Span, WhereInText
 from gnomon.cli.options import (
     AsJson,
     Cluster,
@@ -46,29 +47,23 @@ def directions(
     sites: Annotated[
         list[str] | None, typer.Option("--sites", "--site", help="Sites or patterns such as 'blocks.*'; repeat or a,b.")
     ] = None,
-    position: Annotated[
-        Literal["last", "mean", "span"] | None,
-        typer.Option("--position", help="Where in a text. Default: last of a causal language model, else mean."),
-    ] = None,
+    position: WhereInText = None,
     column: Column = None,
     label: Label = None,
-    present: Annotated[str | None, typer.Option("--present", help="The label that has the concept.")] = None,
-    pair: Annotated[
-        str | None, typer.Option("--pair", help="Column of the id that both texts of a pair share.")
-    ] = None,
-    positive: Annotated[str | None, typer.Option("--positive", help="Column of the texts with the concept.")] = None,
-    negative: Annotated[str | None, typer.Option("--negative", help="Column of their counterparts.")] = None,
+    present: Present = None,
+    pair: Pair = None,
+    positive: Positive = None,
+    negative: Negative = None,
     cluster: Cluster = None,
-    span: Annotated[str | None, typer.Option("--span", help="Column that names a part of each text.")] = None,
+    span: Span = None,
+    kind: KindOfConcept = None,
     test: Annotated[
         Path | None, typer.Option("--test", help="Other texts to try the directions on, with the same columns.")
     ] = None,
     test_cluster: Annotated[
         str | None, typer.Option("--test-cluster", help="Column that groups dependent texts of the test.")
     ] = None,
-    overlong: Annotated[
-        Literal["error", "truncate"], typer.Option("--overlong", help="Texts longer than the context.")
-    ] = "error",
+    overlong: Cut = "error",
     output: Annotated[
         str | None, typer.Option("--output", help="Output of the network for network_agop, e.g. log_odds:1.")
     ] = None,
@@ -83,6 +78,9 @@ def directions(
     as_json: AsJson = False,
 ) -> int:
     """Find the directions of a concept in SUBJECT: by each method, at each site, and how sure each is.
+
+    Texts are read at their last token in a causal language model, and else over all their tokens, unless --position
+    says otherwise.
 
     Exits with 0 when a method tells the concept, at a site that it chose without looking, better than chance; with 3
     when none does.
@@ -109,7 +107,7 @@ def directions(
         "seed": seed,
     }
     reading: dict[str, Any] = {"column": column, "label": label, "present": present, "pair": pair, "span": span}
-    reading |= {"positive": positive, "negative": negative}
+    reading |= {"positive": positive, "negative": negative, "kind": kind}
     from_arrays = subject.endswith(_ARRAYS)
     if from_arrays:
         given = {"--concept": concept, "--sites": sites, "--position": position, "--output": output}

@@ -10,8 +10,10 @@ import typer
 
 from gnomon.cli.dictionary_options import (
     At,
+    ConceptCluster,
     ConceptColumn,
     ConceptLabel,
+    ConceptPair,
     Concepts,
     Directory,
     Finder,
@@ -56,7 +58,9 @@ def browse(
     concept_column: ConceptColumn = None,
     concept_label: ConceptLabel = None,
     present: Present = None,
-    position: At = "last",
+    concept_pair: ConceptPair = None,
+    concept_cluster: ConceptCluster = None,
+    position: At = None,
     method: Finder = "mean_difference",
     later: Later = None,
     top: Annotated[int, typer.Option("--top", min=1, help="Contexts of greatest activation of each latent.")] = 12,
@@ -79,7 +83,8 @@ def browse(
     how = {"column": column, "label": label, "cluster": cluster, "unit": unit, "overlong": overlong}
     given = data_for(data, opened, seed, **how)
     given = given if examples is None else given.sample(examples, Rng(seed))
-    concepts = read_concepts(concept, concept_column, concept_label, present)
+    texts = {"column": concept_column, "label": concept_label, "present": present}
+    concepts = read_concepts(concept, position, **texts, pair=concept_pair, cluster=concept_cluster)
     downstream = later_site(opened, place, later)
     with progress_bar("reading the latents") as report:
         found = survey(
@@ -90,20 +95,22 @@ def browse(
             rng=Rng(seed),
             progress=functools.partial(report, "reading the latents"),
         )
-        links = [
-            link(
-                opened,
-                place,
-                one,
-                method=method_named(method),
-                position=position,
-                rates=found.activity.rates.rate,
-                later=downstream,
-                rng=Rng(seed).child(one.name),
-                progress=functools.partial(report, f"ablating for {one.name}"),
+        links = []
+        for one in concepts:
+            assert position is not None  # asked for where there are concepts
+            links.append(
+                link(
+                    opened,
+                    place,
+                    one,
+                    method=method_named(method),
+                    position=position,
+                    rates=found.activity.rates.rate,
+                    later=downstream,
+                    rng=Rng(seed).child(one.name),
+                    progress=functools.partial(report, f"ablating for {one.name}"),
+                )
             )
-            for one in concepts
-        ]
         report("writing the page", 0, 1)
         facts = {"trained on": str(document["data"])} if "data" in document else {}
         page = write_dictionary(found, links, out, subject=opened, data=given, place=place, facts=facts)

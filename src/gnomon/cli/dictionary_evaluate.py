@@ -13,8 +13,10 @@ import typer
 
 from gnomon.cli.dictionary_options import (
     At,
+    ConceptCluster,
     ConceptColumn,
     ConceptLabel,
+    ConceptPair,
     Concepts,
     Directory,
     Finder,
@@ -80,7 +82,9 @@ def evaluate(
     concept_column: ConceptColumn = None,
     concept_label: ConceptLabel = None,
     present: Present = None,
-    position: At = "last",
+    concept_pair: ConceptPair = None,
+    concept_cluster: ConceptCluster = None,
+    position: At = None,
     method: Finder = "mean_difference",
     later: Later = None,
     seed: Seed = 0,
@@ -124,7 +128,9 @@ def evaluate(
             given = data_for(data, opened, seed, **how)
             given = given if examples is None else given.sample(examples, Rng(seed))
             name, weights, digest = opened.name, opened.weights_hash(), given.digest
-            concepts = read_concepts(concept, concept_column, concept_label, present)
+            texts = {"column": concept_column, "label": concept_label, "present": present}
+            texts |= {"pair": concept_pair, "cluster": concept_cluster}
+            concepts = read_concepts(concept, position, **texts)
             asking = {"method": method_named(method), "position": position, "later": later_site(opened, place, later)}
             found = _of_subject(opened, place, given, compared, concepts, asking, Rng(seed), report)
         done = _recorded(found, spec, name, weights, digest, seed, time.perf_counter() - started)

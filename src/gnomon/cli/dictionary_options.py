@@ -27,7 +27,13 @@ Concepts = Annotated[list[Path] | None, typer.Option("--concept", help="Labelled
 ConceptColumn = Annotated[str | None, typer.Option("--concept-column", help="What holds a concept's texts.")]
 ConceptLabel = Annotated[str | None, typer.Option("--concept-label", help="What holds a concept's labels.")]
 Present = Annotated[str | None, typer.Option("--present", help="The label that has the concept.")]
-At = Annotated[Literal["last", "mean"], typer.Option("--position", help="Where concepts are read: last or mean.")]
+ConceptPair = Annotated[str | None, typer.Option("--concept-pair", help="What holds the id that a pair shares.")]
+ConceptCluster = Annotated[
+    str | None, typer.Option("--concept-cluster", help="What groups a concept's texts that depend on each other.")
+]
+At = Annotated[
+    Literal["last", "mean"] | None, typer.Option("--position", help="Where concepts are read: last or mean token.")
+]
 Finder = Annotated[str, typer.Option("--method", help="How a concept's direction is found.")]
 Later = Annotated[
     str | None, typer.Option("--later", help="Where the effect on a concept is read; default: the last block.")
@@ -70,13 +76,13 @@ def data_for(path: Path | None, subject: Subject, seed: int, **how: Any) -> Data
     return found
 
 
-def read_concepts(
-    paths: Sequence[Path] | None, column: str | None, label: str | None, present: str | None
-) -> list[Concept]:
-    """The concepts in files. Raises GnomonError when two have one name."""
+def read_concepts(paths: Sequence[Path] | None, position: str | None, **how: Any) -> list[Concept]:
+    """The concepts in files, read as ``how`` says. Raises GnomonError without a position, or when two have one name."""
     from gnomon.structure.concepts.reading import read_concept
 
-    found = [read_concept(path, column=column, label=label, present=present) for path in paths or ()]
+    if paths and position is None:
+        raise GnomonError("--position is missing", mend="say where concepts are read: --position last or mean")
+    found = [read_concept(path, **how) for path in paths or ()]
     for one in found:
         if sum(other.name == one.name for other in found) > 1:
             raise GnomonError(f"two concepts are called {one.name!r}", mend="rename a file")

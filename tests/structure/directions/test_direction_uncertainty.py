@@ -185,6 +185,55 @@ def test_the_interval_of_a_mean_difference_holds_its_cosine() -> None:
     assert cosine == pytest.approx(Planted().expected_cosine(16), abs=0.02)
 
 
+SETTINGS = {
+    "three dimensions": {"n": 40, "d": 3},
+    "fewer dimensions than examples": {"n": 40, "d": 32},
+    "heavy tails": {"n": 40, "d": 64, "tails": True},
+    "one class in seven": {"n": 60, "d": 64, "negative": 9},
+    "graded labels": {"n": 40, "d": 64, "graded": True},
+    "clusters of four": {"n": 96, "d": 64, "cluster": 4},
+    "more noise along the direction than across": {"n": 40, "d": 16, "along": 2.0},
+}
+
+
+def shifted(
+    seed: int,
+    n: int,
+    d: int,
+    *,
+    tails: bool = False,
+    negative: int = 0,
+    graded: bool = False,
+    cluster: int = 1,
+    along: float = 1.0,
+) -> Examples:
+    """Noise of many kinds about means that differ along the first axis."""
+    g = np.random.default_rng(seed)
+    y = g.normal(size=n) if graded else np.repeat(np.where(np.arange(n // cluster) % 2, 1.0, -1.0), cluster)
+    if negative:
+        y = np.where(np.arange(n) < negative, -1.0, 1.0)
+    x = g.standard_t(4, size=(n, d)) if tails else g.normal(size=(n, d))
+    x = 0.7 * (x + 2 * np.repeat(g.normal(size=(n // cluster, d)), cluster, axis=0) if cluster > 1 else x)
+    x[:, 0] = along * x[:, 0] + y
+    return Examples(
+        inputs=torch.from_numpy(x),
+        labels=torch.from_numpy(y),
+        kind="graded" if graded else "binary",
+        clusters=np.arange(n) // cluster,
+    )
+
+
+@pytest.mark.parametrize("setting", SETTINGS)
+def test_the_closed_form_holds_whatever_the_noise(setting: str) -> None:
+    held = []
+    for seed in range(120):
+        examples = shifted(seed, **SETTINGS[setting])
+        slope = label_slope(examples.inputs, examples.labels)
+        low, high = slope_noise(examples, level=0.95).interval(0.95)
+        held.append(low <= 1 - float(slope[0] / slope.norm()) ** 2 <= high)
+    assert 0.9 <= np.mean(held) <= 0.985
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("n", ["16", "64"])
 @pytest.mark.parametrize("name", ["mean_difference", "lda", "logistic", "pca", "rfm"])

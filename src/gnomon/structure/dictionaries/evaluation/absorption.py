@@ -112,13 +112,13 @@ def concept_absorption(concept: CodedConcept, name: str, *, level: float) -> Mea
     mains = []
     for fold in range(concept.folds):
         train = concept.outside(fold)
-        probe = concept.read_out(examples.inputs, fold)
+        probe = concept.weight(examples.inputs, train)
         if not float(probe.norm()) > 0:
             continue
         probe = probe / probe.norm()
         projections = examples.inputs @ probe
         middle = (projections[train & positive].mean() + projections[train & ~positive].mean()) / 2
-        main = _main_latents(concept, fold)
+        main = _main_latents(concept, train)
         mains.append(len(main))
         held = torch.nonzero(~train & positive & (projections > middle))[:, 0]
         cosines = directions @ probe
@@ -134,15 +134,14 @@ def concept_absorption(concept: CodedConcept, name: str, *, level: float) -> Mea
     return _share(hits, counts, clusters, labels, diagnostics, level)
 
 
-def _main_latents(concept: CodedConcept, fold: int) -> Tensor:
+def _main_latents(concept: CodedConcept, train: Tensor) -> Tensor:
     """The latents of the concept; how many is decided on the training folds."""
-    order = concept.ranked(fold)[:_MOST_MAIN]
-    train = concept.outside(fold)
+    order = concept.ranked(train)[:_MOST_MAIN]
     labels = concept.examples.labels[train].numpy()
     best = 0.5
     for count in range(1, len(order) + 1):
-        columns = concept.columns(order[:count])
-        area = auroc((columns[train] @ concept.read_out(columns, fold)).numpy(), labels).value
+        scores = concept.read_out(concept.columns(order[:count]), train)
+        area = auroc(scores[train].numpy(), labels).value
         if count > 1 and area - best <= _SPLIT:
             return order[: count - 1]
         best = area

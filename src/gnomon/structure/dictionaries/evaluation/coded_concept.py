@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -60,21 +61,23 @@ class CodedConcept:
         """How many folds there are."""
         return int(self.fold.max()) + 1
 
-    def outside(self, fold: int) -> Tensor:
-        """``(n,)`` bool: the examples that a read-out for ``fold`` is fitted on."""
-        return torch.from_numpy(self.fold != fold)
+    def outside(self, *folds: int) -> Tensor:
+        """``(n,)`` bool: the examples of no fold of ``folds``."""
+        return torch.from_numpy(~np.isin(self.fold, folds))
 
     def codes(self, rows: Tensor) -> Codes:
         """Of the examples at ``rows``, on the CPU."""
         return Codes(self._codes.indices[rows], self._codes.values[rows], self._codes.latents)
 
-    def ranked(self, fold: int) -> Tensor:
-        """Latents by the absolute difference of class means outside ``fold``, largest first; dead ones are left out.
+    def ranked(self, train: Tensor) -> Tensor:
+        """Latents by the absolute difference of class means in ``train``, ``(n,)`` bool, the largest first.
+
+        Latents that are active for none of them are left out.
 
         Source: Gurnee et al., arXiv:2305.01610 (maximum mean difference).
         """
         sums = torch.zeros(2, self.dictionary.latents, dtype=torch.float64)
-        train, positive = self.outside(fold), self.examples.labels > 0
+        positive = self.examples.labels > 0
         for side, rows in enumerate((train & positive, train & ~positive)):
             codes = self.codes(torch.nonzero(rows)[:, 0])
             sums[side].index_add_(0, codes.indices.reshape(-1), codes.values.reshape(-1).double())
@@ -89,17 +92,21 @@ class CodedConcept:
         empty = torch.zeros(len(self._codes), len(latents) + 1, dtype=torch.float64)
         return empty.scatter_add_(1, place[self._codes.indices], self._codes.values.double())[:, :-1]
 
-    def read_out(self, columns: Tensor, fold: int) -> Tensor:
-        """The weight of a penalised logistic regression on ``columns``, ``(n, k)``, outside ``fold``; zero for none.
+    def read_out(self, columns: Tensor, train: Tensor) -> Tensor:
+        """Scores ``(n,)`` of a penalised logistic regression on ``columns``, ``(n, k)``, fitted on ``train``.
 
-        The penalty is that of `Logistic` for inputs of their spread.
+        Its penalty is that of `Logistic`. Without a column that varies, all scores are zero.
         """
-        train = self.outside(fold)
+        return columns @ self.weight(columns, train)
+
+    def weight(self, columns: Tensor, train: Tensor) -> Tensor:
+        """``(k,)``: the weight behind `read_out`."""
         inside = columns[train]
         spread = float((inside - inside.mean(dim=0)).square().sum(dim=1).mean()) if inside.shape[1] else 0.0
         if spread == 0:
             return torch.zeros(columns.shape[1], dtype=columns.dtype)
-        return logistic_weight(inside, self.examples.labels[train], penalty=Logistic.penalty * spread)
+        penalty = Logistic.penalty * spread / len(inside)
+        return logistic_weight(inside, self.examples.labels[train], penalty=penalty)
 
 
 def _joined(parts: Sequence[Codes]) -> Codes:

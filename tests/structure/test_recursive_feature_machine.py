@@ -8,10 +8,12 @@ from test_kernels import drawn, metric
 from torch import Tensor
 
 from gnomon.errors import GnomonError
+from gnomon.randomness import Rng
 from gnomon.structure import RecursiveFeatureMachine
 from gnomon.structure.kernel_machine import fit
-from gnomon.structure.kernels import Gaussian, Laplace, Polynomial
-from gnomon.structure.recursive_feature_machine import learned_metric
+from gnomon.structure.kernels import ExponentialPower, Gaussian, Laplace, Polynomial
+from gnomon.structure.recursive_feature_machine import learned_metric, mean_squared_error
+from gnomon.structure.tuning import Tuning
 
 
 def rotation(seed: int, d: int) -> Tensor:
@@ -86,6 +88,78 @@ def test_an_input_that_does_not_matter_is_dropped_as_the_rounds_go() -> None:
     assert shares[3] > 0.99
 
 
+def test_each_time_that_the_metric_is_learned_has_its_power() -> None:
+    x = drawn(0, 80, 3)
+    y = (x[:, 0] * x[:, 1])[:, None]
+    recipe = RecursiveFeatureMachine(kernel=Gaussian(1.5), power=(0.5, 2.0), ridge=1e-2, rounds=2)
+    first, second, third = recipe.iterate(x, y)
+    torch.testing.assert_close(second.machine.metric, learned_metric(first.agop, 0.5))
+    torch.testing.assert_close(third.machine.metric, learned_metric(second.agop, 2.0))
+
+
+def test_the_order_of_examples_does_not_matter() -> None:
+    x, new = drawn(0, 90, 4), drawn(1, 10, 4)
+    y, order = x[:, :1].abs(), torch.randperm(90, generator=torch.Generator().manual_seed(2))
+    recipe = RecursiveFeatureMachine(kernel=Laplace(3.0), rounds=2)
+    torch.testing.assert_close(recipe.fit(x[order], y[order]).predict(new), recipe.fit(x, y).predict(new))
+
+
+def test_a_sample_of_rows_is_drawn_at_random() -> None:
+    # the first 50 rows differ from the others: what is learned from a sample must not be what they say alone
+    x = drawn(0, 300, 3)
+    x[:50, 0] *= 1e-3
+    y = (x[:, :1] > 0).double() + x[:, 1:2]
+    recipe = RecursiveFeatureMachine(kernel=Laplace(3.0), rounds=1, sample=50)
+    shares = []
+    for seed in range(8):
+        first = next(recipe.iterate(x, y, rng=Rng(seed)))
+        assert len(first.rows) == len(torch.unique(first.rows, dim=0)) == 50
+        torch.testing.assert_close(first.agop, first.machine.agop(first.rows))
+        shares.append(float((first.rows[:, 0].abs() < 0.01).double().mean()))
+    # 50 of 300 rows are small: a sixth is expected, with deviation of 0.048 each
+    assert abs(sum(shares) / 8 - 1 / 6) < 4 * 0.048 / 8**0.5
+    assert torch.equal(next(recipe.iterate(x, y, rng=Rng(3))).rows, next(recipe.iterate(x, y, rng=Rng(3))).rows)
+
+
+def test_validation_keeps_the_best_round() -> None:
+    # noise that is fitted makes later rounds worse
+    x, new = drawn(0, 60, 6), drawn(1, 400, 6)
+    y, truth = x[:, :1] + drawn(2, 60, 1), new[:, :1]
+    recipe = RecursiveFeatureMachine(kernel=Laplace(3.0), ridge=0.3, rounds=6)
+    errors = [mean_squared_error(one.machine, new, truth) for one in recipe.iterate(x, y)]
+    assert mean_squared_error(recipe.fit(x, y, validation=(new, truth)), new, truth) == min(errors)
+    assert min(errors) < errors[-1]
+
+
+def test_single_precision_learns_the_same_metric() -> None:
+    x = drawn(0, 500, 8)
+    y = (x[:, 0] * x[:, 1])[:, None]
+    for kernel in (Laplace(8.0), ExponentialPower(6.0, 1.5), Polynomial(2, offset=1.0)):
+        recipe = RecursiveFeatureMachine(kernel=kernel, rounds=3, ridge=1e-2)
+        double, single = recipe.fit(x, y).metric, recipe.fit(x.float(), y.float()).metric
+        assert single.dtype == torch.float32
+        assert (single - double).norm() < 1e-3 * double.norm()
+
+
+def test_tuning_finds_what_validates_and_fits_everything_again() -> None:
+    x, new = drawn(0, 400, 6), drawn(1, 500, 6)
+    y, truth = (x[:, 0] * x[:, 1])[:, None], (new[:, 0] * new[:, 1])[:, None]
+    base = RecursiveFeatureMachine(kernel=Gaussian(0.1), ridge=10.0)
+    found = Tuning(kernels=(Gaussian(0.1), Gaussian(3.0)), ridges=(1e-4, 10.0), rounds=4, rows=200).run(
+        x, y, base, rng=Rng(0)
+    )
+    assert (found.recipe.kernel.bandwidth, found.recipe.ridge) == (Gaussian(3.0).bandwidth, 1e-4)
+    assert isinstance(found.recipe.power, tuple)
+    assert len(found.recipe.power) == found.recipe.rounds > 0
+    torch.testing.assert_close(found.machine.predict(new), found.recipe.fit(x, y).predict(new))
+    assert len(found.machine.centres) == 400
+    assert mean_squared_error(found.machine, new, truth) < 0.02
+    with pytest.raises(GnomonError, match="2 examples are too few"):
+        Tuning(kernels=(Gaussian(1.0),), ridges=(1.0,)).run(x[:2], y[:2], base, rng=Rng(0))
+    with pytest.raises(GnomonError, match="no candidate"):
+        Tuning(kernels=(), ridges=(1.0,))
+
+
 @pytest.mark.slow
 def test_the_published_low_rank_target_is_learned_as_well_as_by_the_published_algorithm() -> None:
     # The notebook low_rank.ipynb of the authors prints 0.0123 for kernel ridge and 0.0020 after five rounds, on one
@@ -125,6 +199,10 @@ def test_a_rotated_target_of_rank_three_is_found_in_100_dimensions() -> None:
 def test_bad_input_is_refused() -> None:
     with pytest.raises(GnomonError, match="power 0 is not positive"):
         RecursiveFeatureMachine(kernel=Gaussian(1.0), power=0)
+    with pytest.raises(GnomonError, match="2 powers are not one for each of 5 rounds"):
+        RecursiveFeatureMachine(kernel=Gaussian(1.0), power=(1.0, 2.0))
+    with pytest.raises(GnomonError, match="sample 0 is not positive"):
+        RecursiveFeatureMachine(kernel=Gaussian(1.0), sample=0)
     with pytest.raises(GnomonError, match="rounds -1 is negative"):
         RecursiveFeatureMachine(kernel=Gaussian(1.0), rounds=-1)
     x = drawn(0, 20, 3)

@@ -226,7 +226,7 @@ def shifted(
 @pytest.mark.parametrize("setting", SETTINGS)
 def test_the_closed_form_holds_whatever_the_noise(setting: str) -> None:
     held = []
-    for seed in range(120):
+    for seed in range(200):
         examples = shifted(seed, **SETTINGS[setting])
         slope = label_slope(examples.inputs, examples.labels)
         low, high = slope_noise(examples, level=0.95).interval(0.95)

@@ -69,7 +69,9 @@ def test_copies_across_a_split_are_found(clean, leaky, tmp_path, capsys) -> None
     assert code == 1
     assert [c["check"] for c in found["concerns"]] == ["leak"]
     assert found["concerns"][0]["numbers"] == {"copies": 40}
-    assert _json(capsys, ["concepts", "check", str(clean), "--test", str(leaky)])[0] == 0
+    bare = tmp_path / "bare.csv"  # without the columns of pairs
+    bare.write_text("".join(f"{line.rsplit(',', 1)[0]}\n" for line in leaky.read_text().splitlines()))
+    assert _json(capsys, ["concepts", "check", str(clean), "--pair", "pair", "--test", str(bare)])[0] == 0
 
 
 def test_too_few_examples_are_insufficient(tmp_path, capsys) -> None:

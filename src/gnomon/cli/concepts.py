@@ -104,7 +104,9 @@ def check(
     from gnomon.structure.concepts.checks import check_texts
 
     concept = read_concept(file, kind=kind, **how)
-    other = None if test is None else read_concept(test, kind=kind, **how)
+    # of the texts to be judged on only the words matter here: they need no pairs, clusters and spans
+    plain = {name: value for name, value in how.items() if name not in ("pair", "cluster", "span")}
+    other = None if test is None else read_concept(test, kind="graded" if kind == "graded" else None, **plain)
     opened = None if subject is None else open_subject(subject, device)
     counts, vectors = _inside(opened, concept, split(sites), position, overlong, size(memory), seed)
     found = check_texts(concept, rng=Rng(seed), tokens=counts, test=other, level=level)

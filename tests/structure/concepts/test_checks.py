@@ -100,17 +100,17 @@ def test_near_copies_are_those_of_brute_force() -> None:
 
 def test_short_texts_and_hundreds_of_one_template_are_compared_too() -> None:
     assert copies(["ab", "ab!", "c"], np.arange(3)).near.tolist() == []
-    many = [f"the number of the house in the long street of the old town is {i}" for i in range(600)]
-    found = copies(many, np.arange(600)).near
-    assert len(np.unique(found)) == 600
+    many = [f"the number of the house in the long street of the old town is {i}" for i in range(300)]
+    found = copies(many, np.arange(300)).near
+    assert len(np.unique(found)) == 300
 
 
 def test_duplicates_name_the_places_and_leave_clusters_alone() -> None:
     made = texts(8)
     twice = concept([*made, made[0].upper(), made[1][:-1] + "z"])
     first, second = duplicates(twice)
-    assert first.finding == "2 of 10 texts are copies of others (made, text 1 and text 9)"
-    assert second.finding == "2 of 10 texts are near copies of others (made, text 2 and text 10)"
+    assert first.finding == "2 of 10 texts are copies of others (text 1 and text 9)"
+    assert second.finding == "2 of 10 texts are near copies of others (text 2 and text 10)"
     assert "--cluster" in first.mend
     clustered = concept(twice.texts, np.resize([1, -1], 10), clusters=[0, 1, 2, 3, 4, 5, 6, 7, 0, 1])
     assert not duplicates(clustered)
@@ -121,7 +121,7 @@ def test_one_text_with_two_labels_is_a_contradiction_even_within_a_cluster() -> 
     made = texts(4)
     (concern,) = duplicates(concept([made[0], made[0], made[2], made[3]], clusters=[0, 0, 1, 2]))
     assert concern.check == "contradiction"
-    assert concern.finding == "the same text has different labels 1 times (made, text 1 and text 2)"
+    assert concern.finding == "the same text has different labels 1 times (text 1 and text 2)"
     assert not duplicates(concept([made[0], made[0], made[2], made[3]], [1, 1, -1, 1], clusters=[0, 0, 1, 2]))
 
 
@@ -129,7 +129,7 @@ def test_leaks_are_copies_across_the_split_only() -> None:
     train, made = concept(texts(20)), texts(20, seed=1)
     assert not leaks(train, concept([*made, made[0]]))
     copied, near = leaks(train, concept([*made, train.texts[3], train.texts[4], train.texts[5][:-1] + "z"]))
-    assert copied.finding.startswith("2 of 23 test texts are copies of training texts (made, text 4 and text 21")
+    assert copied.finding.startswith("2 of 23 test texts are copies of training texts (made, text 4 and made, text 21")
     assert near.numbers == {"near copies": 1}
 
 

@@ -76,6 +76,9 @@ def copies(texts: Sequence[str], groups: NDArray[np.int64]) -> Copies:
 
     Cost: that of one sparse product of the rare runs. Sources: Broder, SEQUENCES (1997) 21 (resemblance); Bayardo, Ma
     & Srikant, WWW (2007) 131 (rarest elements); Lee et al., arXiv:2107.06499 (the threshold).
+
+    >>> copies(["The sun.", "the  sun.", "A moon."], np.arange(3)).exact.tolist()
+    [[0, 1]]
     """
     plain = [" ".join(text.casefold().split()) for text in texts]
     seen: dict[str, list[int]] = {}  # of equal texts the first, and the first of another group
@@ -145,8 +148,9 @@ def _contradictions(concept: Concept) -> list[Concern]:
 
 def _places(concept: Concept, *, within: bool = False) -> list[str]:
     """Where the texts stand, without the path; ``within`` which file, where there are two."""
-    name = f"{Path(concept.source).name}, " if within and concept.source else ""
-    return [name + place.removeprefix(f"{concept.source}, ") for place in concept.places]
+    source = concept.source or concept.name
+    name = f"{Path(source).name}, " if within else ""
+    return [name + place.removeprefix(f"{source}, ") for place in concept.places]
 
 
 def _examples(pairs: NDArray[np.int64], places: Sequence[str]) -> str:

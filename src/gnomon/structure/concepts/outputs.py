@@ -20,7 +20,11 @@ _KINDS = ("log_odds", "next", "text_loss", "value")
 
 @dataclass(frozen=True)
 class ClassLogOdds(ScalarOutput):
-    r"""Log-odds of one class against all others, :math:`z_c - \log \sum_{j \ne c} e^{z_j}`, in nats."""
+    r"""Log-odds of one class against all others, :math:`z_c - \log \sum_{j \ne c} e^{z_j}`, in nats.
+
+    >>> ClassLogOdds(0)(torch.tensor([[3.0, 1.0]]), None, None)
+    tensor([2.], dtype=torch.float64)
+    """
 
     reads_predictions: ClassVar[bool] = False
     index: int

@@ -53,16 +53,19 @@ def test_more_latents_tell_more_of_a_concept_that_many_carry():
     assert areas["latents", "5"].value > areas["random", "1"].value
 
 
-def test_a_concept_that_is_not_there_is_not_found():
+@pytest.mark.parametrize(
+    ("seeds", "fewest"), [(10, 24), pytest.param(60, 163, marks=pytest.mark.slow)], ids=["few", "many"]
+)
+def test_a_concept_that_is_not_there_is_not_found(seeds, fewest):
     """No leakage: were latents chosen on all examples, the best of 30 would be above 1/2 time after time."""
     hits, values = 0, []
-    for seed in range(40):
+    for seed in range(seeds):
         areas = _areas(_identity(), _examples(120, seed, torch.zeros(_WIDTH)), seed, latents=(1,))
         values.append(areas["latents", "1"].value)
         hits += sum(one.uncertainty.contains(one.value, 0.5) for one in areas.values())
-    # three areas each, at 95 %
-    assert 105 <= hits <= 120
-    assert abs(np.mean(values) - 0.5) < 4 * np.std(values) / 40**0.5
+    # three areas each, at 95 %; those of a seed share their examples
+    assert fewest <= hits <= 3 * seeds
+    assert abs(np.mean(values) - 0.5) < 4 * np.std(values) / seeds**0.5
 
 
 def test_codes_in_several_blocks_give_the_columns_of_all():

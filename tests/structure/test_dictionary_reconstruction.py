@@ -144,7 +144,7 @@ def test_too_little_and_bad_input():
         ArraySource(np.ones((5, 3)), np.ones((4, 3)))
     with pytest.raises(GnomonError, match="NaN"):
         list(ArraySource(np.full((5, 3), np.nan)).blocks())
-    with pytest.raises(GnomonError, match="rows of 3"):
+    with pytest.raises(GnomonError, match="width 3, the targets have width 4"):
         evaluate(dictionary, ArraySource(np.ones((5, 4))), rng=Rng(0))
 
 

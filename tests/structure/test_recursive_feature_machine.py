@@ -187,6 +187,32 @@ def test_the_published_low_rank_target_is_learned_as_well_as_by_the_published_al
 
 
 @pytest.mark.slow
+def test_with_tuning_the_published_low_rank_target_has_the_published_error() -> None:
+    # 0.0020 in the notebook, on one draw; candidates and powers were chosen on seeds 0 to 9, none of which is here
+    kernels = [ExponentialPower(bandwidth, exponent) for exponent in (1.0, 1.8) for bandwidth in (4.0, 8.0)]
+    tuning = Tuning(kernels=kernels, ridges=(1e-4, 1e-3, 1e-2))
+    errors = []
+    for seed in range(100, 110):
+        generator = torch.Generator().manual_seed(seed)
+        x, new = (0.5 * torch.randn(4000, 20, generator=generator) for _ in range(2))
+        y, truth = ((z[:, 0] * z[:, 1] * (z[:, 5] > 0))[:, None] for z in (x, new))
+        found = tuning.run(x, y, RecursiveFeatureMachine(kernel=kernels[0]), rng=Rng(seed))
+        errors.append(mean_squared_error(found.machine, new, truth))
+    assert sum(errors) / len(errors) <= 0.0021
+
+
+@pytest.mark.slow
+def test_the_iterative_solver_agrees_with_the_exact_one_on_many_examples() -> None:
+    x = drawn(0, 6000, 10).float()
+    y, new = x[:, :1] * x[:, 1:2], drawn(1, 500, 10).float()
+    m = torch.eye(10)
+    exact, iterative = (
+        fit(Laplace(5.0), x, y, metric=m, ridge=1e-2, solver=solver).predict(new) for solver in ("exact", "iterative")
+    )
+    assert (exact - iterative).norm() < 1e-3 * exact.norm()
+
+
+@pytest.mark.slow
 def test_a_rotated_target_of_rank_three_is_found_in_100_dimensions() -> None:
     x, basis = drawn(0, 4000, 100), rotation(1, 100)[:, :3]
     hidden = x @ basis

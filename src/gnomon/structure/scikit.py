@@ -56,7 +56,7 @@ class _RecursiveFeatures(BaseEstimator):  # type: ignore[misc]
         bandwidth: Candidates = (0.6, 1.2, 2.4),
         exponent: Candidates = (1.0, 1.7),
         ridge: Candidates = (1e-4, 1e-3, 1e-2, 1e-1),
-        power: Candidates = (1.0, 2.0),
+        power: Candidates = (1.0, 3.0),
         rounds: int = 5,
         tuning: Literal["validation", "likelihood"] = "validation",
         validation_share: float = 0.2,

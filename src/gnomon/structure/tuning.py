@@ -61,7 +61,7 @@ class Tuning:
 
     kernels: Sequence[Kernel]
     ridges: Sequence[float]
-    powers: Sequence[float] = (1.0, 2.0)
+    powers: Sequence[float] = (1.0, 3.0)
     rounds: int = 8
     share: float = 0.2
     rows: int = 2000

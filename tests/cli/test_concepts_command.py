@@ -93,6 +93,8 @@ def test_vectors_inside_a_network_are_checked_too(clean, tiny_model, capsys) -> 
         ("identical vectors", "embed", 1)
     ]
     assert [m["labels"].get("unit") for m in found["measurements"]] == ["characters", "tokens", None]
+    run([*arguments, "embed,embed,blocks.0,blocks.1"])
+    assert capsys.readouterr().out.count("warning: identical vectors at embed: only 1 of 40 vectors are distinct") == 1
 
 
 def test_arrays_are_checked(tmp_path, capsys) -> None:

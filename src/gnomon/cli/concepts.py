@@ -252,7 +252,13 @@ def _print(concept: Concept, found: Sequence[Measurement]) -> None:
 
 
 def _print_concerns(concerns: Sequence[Concern]) -> None:
-    for concern in concerns:
-        typer.echo(f"warning: {concern}")
+    """Each warning on a line; of one check at several sites the first, and where else."""
+    by_check: dict[tuple[str, str | None], list[Concern]] = {}
+    for number, concern in enumerate(concerns):
+        key = (concern.check, None) if concern.site is not None else (concern.check, str(number))
+        by_check.setdefault(key, []).append(concern)
+    for first, *others in by_check.values():
+        also = f" (also at {', '.join(str(other.site) for other in others)})" if others else ""
+        typer.echo(f"warning: {first}{also}")
     if not concerns:
         typer.echo("no warnings")

@@ -32,7 +32,7 @@ def massive_coordinates(examples: Examples, *, site: str | None = None) -> list[
         f"{len(above)} of {len(square)} coordinates ({some([str(int(i)) for i in order])}) hold {share:.0%} of the "
         f"mean square; the largest is {times:.0f} times the median"
     )
-    mend = "scale each coordinate by its spread, choose another site or a method that does, such as lda"
+    mend = "scale each coordinate by its spread, or choose another site"
     numbers = {"coordinates": len(above), "share": share, "times": times}
     return [Concern(check="massive activations", finding=finding, mend=mend, site=site, numbers=numbers)]
 

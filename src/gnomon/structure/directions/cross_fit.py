@@ -66,7 +66,7 @@ def cross_fit(
     Parameters
     ----------
     folds : ``(n,)``, from `assign_folds`.
-    rank : at most so many directions; fewer where the method gives no more (their coordinates are then 0).
+    rank : at most so many directions; fewer where the method gives no more.
     fitted : called after every fit, for progress.
 
     Raises
@@ -75,10 +75,13 @@ def cross_fit(
     """
     count, n = int(folds.max()) + 1, len(examples)
     scores, forward = np.zeros((count, n, rank)), np.zeros(n)
+    able = rank  # what the first fit turns out to give is what is asked of the others
     for a in range(count):
         for b in range(a, count):
             left_out = np.flatnonzero((folds == a) | (folds == b))
-            heights = _fitted_without(method, examples, left_out, left_out, rank, rng.child(a, b))
+            heights = _fitted_without(method, examples, left_out, left_out, able, rng.child(a, b))
+            able = heights.shape[1]
+            heights = np.pad(heights, ((0, 0), (0, rank - able)), mode="edge")
             for row, other in {(a, b), (b, a)}:
                 here = folds[left_out] == other
                 scores[row, left_out[here]] = heights[here]
@@ -89,7 +92,7 @@ def cross_fit(
         here, after = np.flatnonzero(folds == a), np.flatnonzero(folds >= a)
         forward[here] = _fitted_without(method, examples, after, here, 1, rng.child("forward", a))[:, 0]
         fitted()
-    return CrossFit(folds, scores, forward)
+    return CrossFit(folds, scores[:, :, :able], forward)
 
 
 def fits(folds: int) -> int:
@@ -114,10 +117,7 @@ def leading(method: Method, examples: Examples, *, rank: int, rng: Rng) -> Subsp
 def _fitted_without(
     method: Method, examples: Examples, left_out: NDArray[np.int64], of: NDArray[np.int64], rank: int, rng: Rng
 ) -> Array:
-    """Scores of the examples ``of`` by the read-outs of ranks 1 to ``rank``, ``(…, rank)``.
-
-    Where the method gives fewer directions, further scores are those of the last.
-    """
+    """Scores of the examples ``of`` by the read-outs of ranks 1 to ``rank``, or to what the method gives."""
     chosen = examples.take(np.setdiff1d(np.arange(len(examples)), left_out))
     found = leading(method, chosen, rank=rank, rng=rng)
     centre = chosen.inputs.mean(dim=0)
@@ -125,4 +125,4 @@ def _fitted_without(
     inside, outside = (found.coordinates(x - centre).cpu().numpy() for x in (chosen.inputs, others))
     positive = chosen.positive.cpu().numpy()
     columns = [Readout.fit(inside[:, :r], positive).scores(outside[:, :r]) for r in range(1, found.rank + 1)]
-    return np.stack(columns + columns[-1:] * (rank - found.rank), axis=1)
+    return np.stack(columns, axis=1)

@@ -183,9 +183,9 @@ def test_intervals_cover_the_effect(subject: Subject, dictionary: TopK) -> None:
         found = ablate(subject, data, place, {"used": [_USED]})
         return float((found.ablated["used"].loss - found.untouched.loss).mean())
 
-    truth = loss(draw(100_000, truth_generator))
+    truth = loss(draw(40_000, truth_generator))
     covered = []
-    for seed in range(200):
+    for seed in range(120):
         data = draw(60, np.random.default_rng(seed))
         found = ablate(subject, data, place, {"used": [_USED]})
         measured = effects(found, "used", [], likelihood=True)[0]

@@ -80,7 +80,7 @@ def test_intervals_of_cosines_cover() -> None:
     planted = torch.nn.functional.normalize(atoms[3] + 0.5 * atoms[5], dim=0)
     truth = (atoms @ planted).numpy()
     covered, explained, halves = [], [], []
-    for seed in range(120):
+    for seed in range(80):
         generator = Rng(seed).torch()
         labels = torch.arange(30).repeat_interleave(2) % 2 * 2.0 - 1
         noise = torch.randn(60, 24, generator=generator) + torch.randn(30, 24, generator=generator).repeat_interleave(

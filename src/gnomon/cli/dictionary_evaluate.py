@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -107,13 +107,15 @@ def evaluate(
     compared = [load_dictionary(path)[0] for path in others or ()]
     spec = {
         "dictionary": str(directory),
+        "others": [str(path) for path in others or ()],
+        "sites": [site, target, later],
         "data": str(data or activations or ""),
+        "examples": examples,
         "concepts": [str(path) for path in concept or ()],
         "position": position,
         "method": method,
         "seed": seed,
     }
-    started = time.perf_counter()
     with Store.open(store) as kept, progress_bar("evaluating") as report:
         if subject is None:
             if concept:
@@ -121,7 +123,7 @@ def evaluate(
             assert activations is not None
             name, weights, digest = directory.name, "", None
             dictionary = load_dictionary(directory)[0]
-            found = _of_rows(dictionary, activations, targets, compared, Rng(seed))
+            parts = _of_rows(dictionary, activations, targets, compared, Rng(seed))
         else:
             opened, place, _ = open_place(directory, subject, site, target, device)
             how = {"column": column, "label": label, "cluster": cluster, "unit": unit, "overlong": overlong}
@@ -132,10 +134,16 @@ def evaluate(
             texts |= {"pair": concept_pair, "cluster": concept_cluster}
             concepts = read_concepts(concept, position, **texts)
             asking = {"method": method_named(method), "position": position, "later": later_site(opened, place, later)}
-            found = _of_subject(opened, place, given, compared, concepts, asking, Rng(seed), report)
-        done = _recorded(found, spec, name, weights, digest, seed, time.perf_counter() - started)
+            parts = _of_subject(opened, place, given, compared, concepts, asking, Rng(seed), report)
+        done: list[Measurement] = []
         with recording(kept, "dictionary", subject=name, spec=spec) as sink:
-            sink.add(done)
+            started = time.perf_counter()
+            for part in parts:  # what is finished is kept at once
+                passed = time.perf_counter() - started
+                recorded = _recorded(part, spec, name, weights, digest, seed, passed)
+                sink.add(recorded)
+                done += recorded
+                started = time.perf_counter()
     if as_json:
         print_json({"dictionary": str(directory), "measurements": [m.to_json() for m in done]})
     else:
@@ -146,7 +154,7 @@ def evaluate(
 
 def _of_rows(
     dictionary: Dictionary, activations: Path, targets: Path | None, others: Sequence[Dictionary], rng: Rng
-) -> list[Measurement]:
+) -> Iterator[list[Measurement]]:
     import numpy as np
 
     from gnomon.structure.dictionaries.evaluation import ArraySource, evaluate
@@ -158,7 +166,7 @@ def _of_rows(
         except (OSError, ValueError) as error:
             raise GnomonError(f"{path} is no .npy file: {error}", mend="give an array of rows") from error
     assert arrays[0] is not None
-    return evaluate(dictionary, ArraySource(arrays[0], arrays[1]), others=others, rng=rng)
+    yield evaluate(dictionary, ArraySource(arrays[0], arrays[1]), others=others, rng=rng)
 
 
 def _of_subject(
@@ -170,7 +178,7 @@ def _of_subject(
     asking: Mapping[str, Any],
     rng: Rng,
     report: Report,
-) -> list[Measurement]:
+) -> Iterator[list[Measurement]]:
     """What the evaluation measures, and for each concept what links it to the latents."""
     import numpy as np
 
@@ -190,11 +198,11 @@ def _of_subject(
         rng=rng,
         progress=functools.partial(report, "passes over the data"),
     )
+    yield found
     rates = np.asarray(next(m.value for m in found if m.quantity == DENSITY.name))
     for one in concepts:
         step = functools.partial(report, f"ablating for {one.name}")
-        found += link(subject, place, one, rates=rates, rng=rng.child(one.name), progress=step, **asking).measurements
-    return found
+        yield link(subject, place, one, rates=rates, rng=rng.child(one.name), progress=step, **asking).measurements
 
 
 def _recorded(

@@ -61,6 +61,7 @@ def write_dictionary(
                 size=BLOCK,
                 chart=(cards.WIDTH, cards.HEIGHT, cards.ticks()),
                 no_logits=found.no_logits,
+                unit="nat a firing" if subject.loss is not None and subject.loss.categorical else "a firing",
                 level=f"{100 * found.activity.rates.level:.3g} %",
             )
             write_file(folder / "latents" / f"{block}.html", page.encode())

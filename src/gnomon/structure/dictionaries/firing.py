@@ -54,7 +54,7 @@ def firing_rates(
     Source: Korn & Graubard, Survey Methodology 24 (1998) 193. Raises GnomonError for fewer than two clusters.
 
     >>> found = firing_rates(np.array([[0, 5], [0, 5], [0, 0], [0, 10]]), np.full(4, 10))
-    >>> found.rate.tolist(), found.low[0], round(float(found.high[0]), 3)
+    >>> found.rate.tolist(), found.low[0].item(), round(found.high[0].item(), 3)
     ([0.0, 0.5], 0.0, 0.602)
     """
     present = rows > 0

@@ -44,10 +44,9 @@ def above(inputs: Tensor, encoder: Tensor, bias: Tensor, bound: Tensor, most: fl
     """Pre-activations greater than ``bound``, ``()`` or ``(m,)``; ``None`` where more than the share ``most`` are."""
     found: list[tuple[Tensor, Tensor, Tensor]] = []
     for start, piece in preactivations(inputs, encoder, bias):
-        over = piece > bound
-        if int(over.sum()) > most * over.numel():
+        rows, columns = torch.nonzero(piece > bound, as_tuple=True)
+        if len(rows) > most * piece.numel():
             return None
-        rows, columns = torch.nonzero(over, as_tuple=True)
         found.append((rows + start, columns, piece[rows, columns]))
     rows, columns, values = (torch.cat(parts) for parts in zip(*found, strict=True))
     return Pattern.of_rows(rows, columns, len(inputs), len(encoder)), values

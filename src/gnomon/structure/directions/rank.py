@@ -62,7 +62,7 @@ def rank_test(
 
     Stopping at the first p-value above the level makes the probability of a rank above the truth at most the level:
     of the hypotheses that are true only the first is ever tested. Refitting stops as soon as the p-value is
-    above the level for sure; it is then a lower bound. A direction along which the labels decide nothing but the sign
+    above the level for sure; it is then the share of the permutations so far. A direction along which the labels decide nothing but the sign
     (of ``pca``, ``network_agop`` and ``random``) has one strength in all permutations, and is not counted.
 
     Parameters
@@ -166,5 +166,5 @@ def _further(
         fitted()
         above += null.rank >= k and bool(null.strengths[k - 1] >= strength * (1 - _ROUNDING))
         if above > level * (draws + 1):
-            return above / (drawn + 1) if above / (drawn + 1) > level else above / (draws + 1)
+            return above / (drawn + 1)
     return above / (draws + 1)

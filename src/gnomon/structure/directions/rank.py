@@ -62,8 +62,9 @@ def rank_test(
 
     Stopping at the first p-value above the level makes the probability of a rank above the truth at most the level:
     of the hypotheses that are true only the first is ever tested. Refitting stops as soon as the p-value is
-    above the level for sure; it is then the share of the permutations so far. A direction along which the labels decide nothing but the sign
-    (of ``pca``, ``network_agop`` and ``random``) has one strength in all permutations, and is not counted.
+    above the level for sure; it is then the share of the permutations so far. A direction along which the labels decide
+    nothing but the sign (of ``pca``, ``network_agop`` and ``random``) has one strength in all permutations, and is not
+    counted.
 
     Parameters
     ----------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from torch import Tensor, nn
 
 from gnomon.errors import GnomonError, UnknownNameError
 from gnomon.randomness import Rng
-from gnomon.structure.dictionaries import ArrayRows, Rows, SiteRows
+from gnomon.structure.dictionaries import ArrayRows, Rows, SiteRows, Trained, Training, architecture, train
 from gnomon.structure.dictionaries.pool import Pool
 from gnomon.subjects import ArrayData, Reads, Subject, TokenData, capture, stream_to_files
 from gnomon.subjects.sites import Site
@@ -119,6 +120,24 @@ def test_sites_without_positions_give_one_row_an_example() -> None:
         Subject(network, sites=[Site("hidden", "0")]), data.batch(range(9)), Reads(sites=frozenset({"hidden"}))
     ).activations["hidden"][:, 0]
     assert torch.allclose(rows.read(0, 0, 9, Rng(0))[0].sort(dim=0).values, wanted.sort(dim=0).values)
+
+
+def test_a_run_on_a_site_that_stopped_ends_with_the_bits_of_one_that_did_not(
+    subject: Subject, texts: TokenData, tmp_path: Path
+) -> None:
+    def trained(directory: Path | None, stop: Callable[[], bool] | None = None) -> Trained:
+        rows = SiteRows(subject, texts, "embed", "middle")
+        training = Training(rows=900, batch=30, pool=90, report_every=1)
+        return train(rows, architecture("top_k", latents=50, k=2), training, rng=Rng(0), directory=directory, stop=stop)
+
+    for steps in (4, 9, 13):  # within windows of 3 batches, and between epochs of 19
+        asked = iter([False] * steps + [True])
+        with pytest.raises(KeyboardInterrupt):
+            trained(tmp_path, lambda asked=asked: next(asked))
+    whole, found = trained(None), trained(tmp_path)
+    assert whole.history == found.history
+    for name, value in whole.dictionary.state_dict().items():
+        assert torch.equal(value, found.dictionary.state_dict()[name])
 
 
 @pytest.mark.parametrize("size", [1, 130, 10_000], ids=str)

@@ -193,6 +193,17 @@ def test_intervals_cover_the_effect(subject: Subject, dictionary: TopK) -> None:
     assert 0.90 <= np.mean(covered) <= 0.99
 
 
+def test_no_share_is_stated_of_a_contrast_that_is_not_there(
+    subject: Subject, dictionary: TopK, data: ArrayData
+) -> None:
+    along = {"later": Projection("later", torch.eye(_WIDTH)[8], np.tile([0, 1], (len(data), 1)))}
+    found = ablate(subject, data, Place(dictionary, "stream", "stream"), {"used": [_USED]}, watched=along)
+    labels = 2.0 * data.targets.numpy() - 1
+    (measured,) = effects(found, "used", [], likelihood=False, contrasts={"later": labels})
+    assert (measured.status, measured.value) == ("insufficient", None)
+    assert "not told from zero" in measured.reason
+
+
 def test_matched_latents_fire_as_often() -> None:
     rates = np.geomspace(1e-4, 0.5, 200)
     rates[17] = 0.0

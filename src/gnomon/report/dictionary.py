@@ -110,7 +110,9 @@ def _concept(one: ConceptLink) -> dict[str, Any]:
     for measurement in one.measurements:
         by_name.setdefault(measurement.quantity, []).append(measurement)
     shares = by_name.get(SHARE.name, [])
-    effects = [m for name, ms in by_name.items() if name not in (SHARE.name, AUROC.name) for m in ms]
+    effects = [
+        m for name, ms in by_name.items() if name not in (SHARE.name, AUROC.name) for m in ms if m.status == "ok"
+    ]
     return {
         "name": one.concept,
         "halves": fixed(one.found.halves, 2),

@@ -53,6 +53,7 @@ CONTRAST_REMOVED = catalogue.add(
     )
 )
 
+_CLEAR = 3.0  # standard errors: below, a share of the contrast means nothing
 _Statistic = Callable[[Outcome, Outcome], tuple[float, Array]]
 
 
@@ -86,9 +87,18 @@ def effects(
         groups = found.clusters
         statistics.append((LOSS_CHANGE, site, lambda a, b: _mean(a.loss - b.loss, b.predictions, groups)))
         statistics.append((DIVERGENCE, site, lambda a, b: _mean(a.divergence, b.predictions, groups)))
-    for name, labels in (contrasts or {}).items():
-        statistics.append((CONTRAST_REMOVED, name, _removed(name, labels, found.clusters)))
     measured = []
+    named = {"concept": concept} if concept else {}
+    for name, labels in (contrasts or {}).items():
+        there, moved = _contrast(found.untouched.projections[name], labels, found.clusters)
+        if abs(there) > _CLEAR * np.sqrt(np.square(moved).sum()):
+            statistics.append((CONTRAST_REMOVED, name, _removed(name, labels, found.clusters)))
+        else:
+            reason = f"the contrast at {name} is not told from zero in the untouched network"
+            told = {**named, "latents": "chosen"}
+            measured.append(
+                Measurement.insufficient(CONTRAST_REMOVED, reason, site=name, labels=told, estimator="latent_ablation")
+            )
     for quantity, place, statistic in statistics:
         value, influence = statistic(found.ablated[chosen], found.untouched)
         measured += _beside(
@@ -163,20 +173,22 @@ def _mean(sums: Array, counts: NDArray[np.int64], clusters: NDArray[np.int64]) -
     return mean, (s - mean * m) / m.sum()
 
 
+def _contrast(values: Array, labels: NDArray[np.float64], clusters: NDArray[np.int64]) -> tuple[float, Array]:
+    """The difference of the class means, and its influence by cluster."""
+    total, influence = 0.0, np.zeros(len(np.unique(clusters)))
+    for sign in (1.0, -1.0):
+        mine = (labels * sign > 0).astype(np.int64)
+        mean, moved = _mean(values * mine, mine, clusters)
+        total, influence = total + sign * mean, influence + sign * moved
+    return total, influence
+
+
 def _removed(name: str, labels: NDArray[np.float64], clusters: NDArray[np.int64]) -> _Statistic:
     """The share of a contrast between the classes that is gone."""
 
-    def contrast(values: Array) -> tuple[float, Array]:
-        total, influence = 0.0, np.zeros(len(np.unique(clusters)))
-        for sign in (1.0, -1.0):
-            mine = (labels * sign > 0).astype(np.int64)
-            mean, moved = _mean(values * mine, mine, clusters)
-            total, influence = total + sign * mean, influence + sign * moved
-        return total, influence
-
     def statistic(ablated: Outcome, untouched: Outcome) -> tuple[float, Array]:
-        before, moved_before = contrast(untouched.projections[name])
-        after, moved_after = contrast(ablated.projections[name])
+        before, moved_before = _contrast(untouched.projections[name], labels, clusters)
+        after, moved_after = _contrast(ablated.projections[name], labels, clusters)
         share = after / before
         return 1 - share, -(moved_after - share * moved_before) / before
 

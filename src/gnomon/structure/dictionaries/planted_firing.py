@@ -20,7 +20,6 @@ class Firing(abc.ABC):
     Attributes
     ----------
     rates : ``(m,)`` float64, probability that each fires.
-    joint : ``(m, m)`` float64, probability that both of a pair fire; ``rates`` on the diagonal.
     """
 
     rates: Tensor
@@ -28,7 +27,7 @@ class Firing(abc.ABC):
     @property
     @abc.abstractmethod
     def joint(self) -> Tensor:
-        """``(m, m)``: the probability that both of a pair fire."""
+        """``(m, m)`` float64: the probability that both of a pair fire; ``rates`` on the diagonal."""
 
     @abc.abstractmethod
     def draw(self, count: int, generator: torch.Generator) -> Tensor:

@@ -94,9 +94,14 @@ class Tuning:
         examples, validation = (inputs[rest], targets[rest]), (inputs[kept], targets[kept])
         few = tuple(values[: self.rows] for values in examples)
         middle = self.ridges[len(self.ridges) // 2]
-        kernel = min(self.kernels, key=lambda k: self._least(replace(base, kernel=k, ridge=middle), few, validation))
+        kernel, ridge = self.kernels[0], self.ridges[0]
+        if len(self.kernels) > 1:
+            kernel = min(
+                self.kernels, key=lambda k: self._least(replace(base, kernel=k, ridge=middle), few, validation)
+            )
         plain = replace(base, kernel=kernel)
-        ridge = min(self.ridges, key=lambda r: self._least(replace(plain, ridge=r), few, validation))
+        if len(self.ridges) > 1:
+            ridge = min(self.ridges, key=lambda r: self._least(replace(plain, ridge=r), few, validation))
         schedule, error = self._schedule(replace(plain, ridge=ridge), examples, validation, rng)
         recipe = replace(base, kernel=kernel, ridge=ridge, rounds=len(schedule), power=schedule)
         return Tuned(recipe=recipe, machine=recipe.fit(inputs, targets, rng=rng), validation_error=error)

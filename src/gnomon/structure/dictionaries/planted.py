@@ -44,9 +44,10 @@ class Planted:
     GnomonError : when the rows are not of unit length, or when shapes or names do not match.
 
     >>> from gnomon.structure.dictionaries.planted_firing import Independent
-    >>> planted = Planted(features=torch.eye(2), firing=Independent(torch.tensor([0.5, 0.1])), magnitudes="constant")
+    >>> law = Independent(torch.tensor([0.5, 0.25]))
+    >>> planted = Planted(features=torch.eye(2), firing=law, magnitudes="constant")
     >>> planted.mean.tolist(), planted.covariance.diagonal().tolist()
-    ([0.5, 0.1], [0.25, 0.09])
+    ([0.5, 0.25], [0.25, 0.1875])
     """
 
     features: Tensor

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from gnomon.structure.mixtures.gradients import Gradients
-from gnomon.structure.mixtures.mixture import LEAST_LEAK, Mixture, at_rank, strand_log_density
+from gnomon.structure.mixtures.mixture import LEAST_OUTSIDE, Mixture, at_rank, strand_log_density
 
 _PER_DIMENSION = 4.0  # gradients that each dimension of a strand rests on; fewer would be fitted by chance
 
@@ -112,10 +112,11 @@ def two_levels(spectra: Tensor, totals: Tensor, counts: Tensor, d: int, most: in
     top = spectra.cumsum(dim=1)[:, : len(r)]
     rest = (totals[:, None] - top).clamp(min=0.0)
     high = (top / r).clamp(min=torch.finfo(top.dtype).tiny)
-    low = torch.maximum(rest / (d - r), LEAST_LEAK * high)
+    # an exact fit would wall a strand off: nothing could enter or leave it any more
+    low = torch.maximum(rest / (d - r), LEAST_OUTSIDE * r / (d - r) * high)
     m = counts[:, None].clamp(min=2.0)
     score = -m / 2 * (r * high.log() + (d - r) * low.log()) - r * (d - r) / 2 * m.log()
     score = score.masked_fill((r > 1) & (_PER_DIMENSION * r > m), -torch.inf)
     best = score.argmax(dim=1, keepdim=True)
-    leaks = (low / high).gather(1, best)[:, 0].clamp(LEAST_LEAK, 1 - 1e-6)
+    leaks = (low / high).gather(1, best)[:, 0].clamp(max=1 - 1e-6)
     return best[:, 0] + 1, leaks

@@ -10,6 +10,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from gnomon.errors import GnomonError
+from gnomon.randomness import Rng
+
+_DITHER = 0.1
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,6 +75,18 @@ class Gradients:
     def dimension(self) -> int:
         """The number d of dimensions."""
         return self.values.shape[2]
+
+    def dithered(self, rng: Rng) -> Gradients:
+        """With isotropic noise of a tenth of their length, and of norm 1 again.
+
+        An exact fit walls a strand off: no context could enter or leave it any more, and expectation-maximisation
+        would stay with the first partition that it meets. What is added is less than what gradients of trained
+        networks scatter by themselves.
+        """
+        noise = torch.randn(self.values.shape, generator=rng.torch()).to(self.values)
+        values = self.values + _DITHER / (self.rows * self.dimension) ** 0.5 * noise
+        values = values / values.flatten(1).norm(dim=1)[:, None, None]
+        return Gradients(values, self.clusters, self.kept, self.given)
 
     def take(self, indices: NDArray[np.int64]) -> Gradients:
         """The contexts at ``indices``."""

@@ -28,7 +28,7 @@ from torch import Tensor
 from gnomon.structure.mixtures.gradients import Gradients
 from gnomon.structure.subspace import Subspace
 
-LEAST_LEAK = 1e-6  # what single precision can tell from nothing
+LEAST_OUTSIDE = 0.01  # share of a gradient outside of its strand that is never counted as a misfit
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,17 +113,18 @@ def background_log_density(gradients: Gradients, inverse: Tensor) -> Tensor:
 
 
 def pooled_inverse(gradients: Gradients) -> Tensor:
-    r"""Inverse covariance, of determinant 1, of all gradients: the mean of GᵀG, shrunk by d / (d + nc) to identity.
+    r"""Inverse covariance, of determinant 1, of all gradients: the mean of GᵀG, shrunk to the identity.
+
+    By d / (d + nc), and at least so much that it is as wide outside of its own span as a strand may be.
 
     Scales are divided out before averaging, so this is the spatial sign covariance, which outliers do not move.
     Source: Visuri, Koivunen & Oja, J. Statist. Plann. Inference 91 (2000) 557.
     """
     d = gradients.dimension
     flat = gradients.values.flatten(0, 1).double()
-    shrink = d / (d + len(flat))
+    shrink = max(d / (d + len(flat)), LEAST_OUTSIDE)
     covariance = (1 - shrink) * flat.T @ flat / len(gradients) * d + shrink * torch.eye(d).to(flat)
     values, vectors = torch.linalg.eigh(covariance)
-    values = values.clamp(min=LEAST_LEAK * float(values[-1]))
     values = values / math.exp(float(values.log().mean()))
     inverse: Tensor = (vectors / values) @ vectors.T
     return inverse

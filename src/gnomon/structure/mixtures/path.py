@@ -17,7 +17,7 @@ _FIRST_LEAK = 0.1
 _BACKGROUND = 0.05
 
 
-def path(gradients: Gradients, *, most: int, most_rank: int, rng: Rng) -> dict[int, Fit]:
+def path(gradients: Gradients, *, most: int, most_rank: int, rng: Rng, background: Tensor) -> dict[int, Fit]:
     """The fit of each number of strands, 1 to ``most`` (fewer where contexts do not suffice).
 
     Expectation-maximisation begins with twice as many local subspaces as are asked for, so that no strand is without
@@ -28,42 +28,58 @@ def path(gradients: Gradients, *, most: int, most_rank: int, rng: Rng) -> dict[i
     Source: starting from too many, Figueiredo & Jain, IEEE TPAMI 24 (2002) 381; local subspaces, Zhang, Szlam, Wang &
     Lerman, arXiv:1010.3460.
     """
-    start = local_start(gradients, 2 * most, most_rank, rng)
-    background = background_log_density(gradients, start.background)
-    current = fit(gradients, start, background, most_rank=most_rank, rounds=12)
+    start = local_start(gradients, 2 * most, most_rank, rng, background)
+    elsewhere = background_log_density(gradients, background)
+    current = fit(gradients, start, elsewhere, most_rank=most_rank, rounds=12)
     found: dict[int, Fit] = {}
     while True:
         mixture, k = current.mixture, current.mixture.strands
         if k <= most:
-            current = fit(gradients, mixture, background, most_rank=most_rank, rounds=40)
+            current = fit(gradients, mixture, elsewhere, most_rank=most_rank, rounds=40)
             mixture, k = current.mixture, current.mixture.strands
             found[k] = current
         if k == 1:
             found[1] = one_strand(gradients, most_rank, rng)
             return found
         mixture = merged(current, gradients, most_rank)[1] if k > most else fewer(current, gradients, most_rank)
-        current = fit(gradients, mixture, background, most_rank=most_rank, rounds=3)
+        current = fit(gradients, mixture, elsewhere, most_rank=most_rank, rounds=3)
 
 
 def one_strand(gradients: Gradients, most_rank: int, rng: Rng) -> Fit:
     """All contexts in one subspace, before uniform directions."""
-    start = local_start(gradients, 1, most_rank, rng)
+    uniform = torch.eye(gradients.dimension, dtype=torch.float64, device=gradients.values.device)
+    start = local_start(gradients, 1, most_rank, rng, uniform)
     q = start.bases.shape[2]
     flat = gradients.values.flatten(0, 1).double()
     leading = torch.linalg.eigh(flat.T @ flat).eigenvectors.flip(1)[:, :q]
-    uniform = torch.eye(gradients.dimension).to(flat)
     mixture = Mixture(leading[None], start.ranks, start.leaks, start.shares, uniform)
     return fit(gradients, mixture, torch.zeros(len(gradients)).to(flat), most_rank=most_rank, rounds=40)
 
 
-def paths(gradients: Gradients, *, most: int, most_rank: int, rng: Rng, starts: int = 2) -> dict[int, Fit]:
-    """The likeliest fit of each number of strands among those of several paths."""
-    found = [path(gradients, most=most, most_rank=most_rank, rng=rng.child("path", i)) for i in range(starts)]
-    numbers = sorted(set().union(*found))
-    return {k: max((p[k] for p in found if k in p), key=lambda f: f.bayes) for k in numbers}
+def paths(gradients: Gradients, *, most: int, most_rank: int, rng: Rng) -> dict[int, Fit]:
+    """The best fit of each number of strands, with the background that suits it.
+
+    One path has the covariance of all gradients for its background, the other has uniform directions, which save the
+    d(d + 1)/2 - 1 parameters of a covariance. Where no context is in doubt the first costs nothing; where strands are
+    blurred it would take contexts from them, and the probabilities would be wrong.
+    """
+    d, n = gradients.dimension, len(gradients)
+    price = (d * (d + 1) / 2 - 1) / 2 * math.log(n)
+    pooled, uniform = (
+        path(gradients, most=most, most_rank=most_rank, rng=rng.child(name), background=background)
+        for name, background in (("pooled", pooled_inverse(gradients)), ("uniform", torch.eye(d).to(torch.float64)))
+    )
+    best = {}
+    for k in sorted({*pooled, *uniform}):
+        first, second = pooled.get(k), uniform.get(k)
+        if first is None or (second is not None and second.bayes >= first.bayes - price):
+            first = second
+        assert first is not None  # one of the two has it
+        best[k] = first
+    return best
 
 
-def local_start(gradients: Gradients, k: int, most_rank: int, rng: Rng) -> Mixture:
+def local_start(gradients: Gradients, k: int, most_rank: int, rng: Rng, background: Tensor) -> Mixture:
     """Subspaces of the contexts that point most nearly as one of them does; that one is drawn where none is near yet.
 
     Source: the draw is that of k-means++, Arthur & Vassilvitskii, SODA (2007) 1027.
@@ -91,7 +107,7 @@ def local_start(gradients: Gradients, k: int, most_rank: int, rng: Rng) -> Mixtu
         uncovered = torch.minimum(uncovered, (1 - inside.double()).clamp(min=1e-12))
     count = len(bases)
     shares = torch.tensor([(1 - _BACKGROUND) / count] * count + [_BACKGROUND]).to(bases[0])
-    return Mixture(torch.stack(bases), torch.cat(ranks), torch.cat(leaks), shares, pooled_inverse(gradients))
+    return Mixture(torch.stack(bases), torch.cat(ranks), torch.cat(leaks), shares, background.to(bases[0]))
 
 
 def fewer(fitted: Fit, gradients: Gradients, most_rank: int) -> Mixture:

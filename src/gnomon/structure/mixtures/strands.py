@@ -19,7 +19,7 @@ from gnomon.randomness import Rng
 from gnomon.structure.mixtures import quantities
 from gnomon.structure.mixtures.expectation_maximisation import Fit
 from gnomon.structure.mixtures.gradients import Gradients
-from gnomon.structure.mixtures.mixture import Mixture, background_log_density
+from gnomon.structure.mixtures.mixture import Mixture, background_log_density, pooled_inverse
 from gnomon.structure.mixtures.path import paths
 from gnomon.structure.mixtures.reproduction import Halves, largest_reproduced
 from gnomon.structure.subspace import Subspace
@@ -67,7 +67,9 @@ class Strands:
     @property
     def labels(self) -> NDArray[np.int64]:
         """``(n,)`` the likeliest strand of each context; the number of strands for none."""
-        return np.asarray(self.probabilities.nan_to_num(-1.0).argmax(dim=1).cpu().numpy())
+        none = self.probabilities.shape[1] - 1
+        known = ~self.probabilities.isnan().any(dim=1)
+        return torch.where(known, self.probabilities.nan_to_num().argmax(dim=1), none).numpy()
 
 
 def find_strands(
@@ -82,7 +84,8 @@ def find_strands(
 ) -> Strands:
     r"""Cluster gradients ``(n, d)``, or Jacobians ``(n, c, d)``, into subspaces through the origin.
 
-    A mixture of subspaces (`Mixture`) is fitted for every number of strands (`path`), to all contexts and to both
+    Directions are dithered (`Gradients.dithered`), so that e is 0.01 at least. A mixture of subspaces (`Mixture`) is
+    fitted for every number of strands (`path`), to all contexts and to both
     halves of ``splits`` random splits. The number reported is the largest that the halves agree on: every group of
     one half is put together by the other half's mixture, too, for 0.8 of its pairs. A mixture that is likelier than
     one covariance but is not found again is no group: where contexts are fewer than 40 a dimension or d a strand
@@ -118,6 +121,7 @@ def find_strands(
     gradients = Gradients.of(jacobians, clusters)
     if min(len(gradients), len(np.unique(gradients.clusters))) < FEWEST_CONTEXTS:
         return _too_few(gradients, site)
+    gradients = gradients.dithered(rng.child("dither"))
     options = {"most": most, "most_rank": min(most_dimension, gradients.dimension - 1)}
     fits = paths(gradients, rng=rng.child("all"), **options)
     halves = [Halves.of(gradients, rng=rng.child("split", i), **options) for i in range(splits)]
@@ -134,7 +138,7 @@ def _preferred(gradients: Gradients, fits: Mapping[int, Fit]) -> int:
     single = fits[1].bayes
     if several:
         best = max(several, key=lambda k: fits[k].bayes)
-        null = float(background_log_density(gradients, fits[best].mixture.background).sum())
+        null = float(background_log_density(gradients, pooled_inverse(gradients)).sum())
         if fits[best].bayes > max(single, null, 0.0):
             return best
     return 1 if single > 0 else 0
@@ -256,13 +260,16 @@ class _Reader:
         """From the first split: each half under the fit of the other."""
         split = self.halves[0]
         gains, clusters = [], []
-        for part, fits in ((split.first, split.fits[1]), (split.second, split.fits[0])):
+        for part, other, fits in (
+            (split.first, split.second, split.fits[1]),
+            (split.second, split.first, split.fits[0]),
+        ):
             fitted = fits.get(self.k, fits[1]).mixture
             nulls = [torch.zeros(len(part)).to(fitted.leaks)]
             if self.k > 1:
                 nulls = [
                     fits[1].mixture.log_likelihood(part),
-                    background_log_density(part, fits.get(self.k, fits[max(fits)]).mixture.background),
+                    background_log_density(part, pooled_inverse(other)),
                 ]
             null = max(nulls, key=lambda values: float(values.mean()))
             gains.append((fitted.log_likelihood(part) - null).cpu().numpy())

@@ -144,4 +144,5 @@ def noisy(jacobians: Tensor, level: float, rng: Rng) -> Tensor:
     """With isotropic noise of ``level`` times the root mean square norm, in all directions together."""
     n, c, d = jacobians.shape
     scale = level * float(jacobians.square().sum(dim=(1, 2)).mean().sqrt()) / (c * d) ** 0.5
-    return jacobians + scale * torch.randn(n, c, d, dtype=jacobians.dtype, generator=rng.torch())
+    blurred: Tensor = jacobians + scale * torch.randn(n, c, d, dtype=jacobians.dtype, generator=rng.torch())
+    return blurred

@@ -75,17 +75,16 @@ def test_all_sites_know_more_than_any_where_each_knows_a_part() -> None:
 
 def _at_chance(draws: int, n: int = 60, d: int = 8, sites: int = 6) -> dict[str, int]:
     """How often each interval holds 1/2, for labels without meaning."""
-    held = {"nested": 0, "stacked": 0, "one site": 0, "best site": 0, "one site, fits taken as fixed": 0}
+    held = {"nested": 0, "stacked": 0, "one site": 0, "one site, fits taken as fixed": 0, "best site, the same": 0}
     for seed in range(draws):
         fits, one, folds = _fits(_sites({f"s{i}": 0.0 for i in range(sites)}, n, d, seed), seed)
-        each = [cross_validated(fit.scores[:, :, 0], one, folds) for fit in fits.values()]
-        fixed = auroc(outer(fits["s0"].scores[:, :, 0], folds), one.positive.numpy(), strata=folds)
+        fixed = [auroc(outer(f.scores[:, :, 0], folds), one.positive.numpy(), strata=folds) for f in fits.values()]
         found = {
             "nested": select_site(fits, one, folds).auroc,
             "stacked": aggregate(fits, one, folds),
-            "one site": each[0],
-            "best site": max(each, key=lambda area: area.value),
-            "one site, fits taken as fixed": fixed,
+            "one site": cross_validated(fits["s0"].scores[:, :, 0], one, folds),
+            "one site, fits taken as fixed": fixed[0],
+            "best site, the same": max(fixed, key=lambda area: area.value),
         }
         for name, area in found.items():
             held[name] += area.uncertainty.contains(area.value, 0.5)
@@ -94,13 +93,13 @@ def _at_chance(draws: int, n: int = 60, d: int = 8, sites: int = 6) -> dict[str,
 
 @pytest.mark.slow
 def test_nested_choice_keeps_its_level_at_chance_and_the_best_site_does_not() -> None:
-    """Of 300: 95 in 100 stated. What holds the fits fixed covers some 85, the best of 6 sites far less."""
+    """Of 300: 95 in 100 stated. What is done elsewhere, the best of 6 sites with its fits taken as fixed, does not."""
     held = _at_chance(300)
     assert 270 <= held["nested"] <= 298, held
     assert 270 <= held["stacked"] <= 298, held
     assert 270 <= held["one site"] <= 298, held
-    assert held["best site"] <= 255, held
-    assert held["one site, fits taken as fixed"] <= 270, held
+    assert held["best site, the same"] <= 240, held
+    assert held["one site, fits taken as fixed"] < held["one site"], held
 
 
 def test_the_best_of_many_sites_is_no_measurement() -> None:

@@ -20,7 +20,7 @@ def cross_validated(scores: Array, examples: Examples, folds: NDArray[np.int64],
 
     The areas :math:`A_a` of the folds depend on each other: what is by chance in folds a and b raises :math:`A_a`,
     as the fit saw b, and :math:`A_b`, as that fit saw a. At chance the variance of their mean is therefore twice what
-    holding the fits fixed says, and the interval that does so covers some 85 of 100. The fits without both folds show
+    holding the fits fixed says, and an interval that does so covers 85 to 90 of 100. The fits without both folds show
     by how much: with :math:`X_{ab} = A_a - A_a^{(b)}`, what fold b does for the area of fold a,
 
     .. math:: \widehat{\operatorname{Var}} = \hat\sigma^2

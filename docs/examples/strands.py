@@ -203,7 +203,7 @@ def _panel(site: str) -> alt.LayerChart:
     )
     vertical = alt.Y("strand:N", title="strand, by its commonest next tokens", sort=None)
     scale = alt.Scale(type="log", nice=False, padding=12)
-    shared = {"y": vertical, "yOffset": alt.YOffset("series:N"), "color": colour}
+    shared = {"y": vertical, "color": colour}
     bars = chart.mark_rule(strokeWidth=2).encode(x=alt.X("low:Q", scale=scale), x2="high:Q", **shared)
     axis = alt.Axis(title="divergence ÷ that of a random step", format="~g")
     points = chart.mark_point(filled=True, size=60, opacity=1).encode(

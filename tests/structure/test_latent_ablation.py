@@ -12,7 +12,7 @@ from gnomon.errors import GnomonError
 from gnomon.randomness import Rng
 from gnomon.structure.dictionaries.ablation import Place, Projection, ablate, matched
 from gnomon.structure.dictionaries.effects import effects
-from gnomon.structure.dictionaries.linking import alignment, carriers, detectors, random_directions, recovered
+from gnomon.structure.dictionaries.linking import alignment, carriers, detectors, null_directions, recovered
 from gnomon.structure.dictionaries.top_k import TopK
 from gnomon.structure.examples import Examples
 from gnomon.subjects import ArrayData, CrossEntropy, Site, Subject
@@ -116,7 +116,7 @@ def test_geometry_and_detection_do_not_tell_them_apart(dictionary: TopK, data: A
         return part.inputs[part.positive].mean(dim=0) - part.inputs[~part.positive].mean(dim=0)
 
     direction = mean_difference(examples)
-    null = random_directions(examples.inputs, 99, Rng(0))
+    null = null_directions(examples, 99, Rng(0))
     found = carriers(direction, dictionary, null=null, most=6)
     assert set(found.latents[:2].tolist()) == {_USED, _ALONG}
     assert found.shares[1] > 0.95

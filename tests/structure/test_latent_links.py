@@ -10,7 +10,7 @@ from sklearn.linear_model import orthogonal_mp
 
 from gnomon.errors import GnomonError, InsufficientEvidenceError
 from gnomon.randomness import Rng
-from gnomon.structure.dictionaries.linking import alignment, carriers, detectors, random_directions, recovered, shares
+from gnomon.structure.dictionaries.linking import alignment, carriers, detectors, null_directions, recovered, shares
 from gnomon.structure.dictionaries.neighbours import neighbours
 from gnomon.structure.dictionaries.pursuit import pursue
 from gnomon.structure.examples import Examples
@@ -55,22 +55,44 @@ def test_what_is_opposed_is_not_taken() -> None:
     assert found.shares[0].tolist() == pytest.approx([0.01 / 1.01] * 2)
 
 
-def test_a_random_direction_is_no_better_than_the_null() -> None:
-    """p-values of directions drawn as the null's are uniform: their mean is ½ within 4 standard errors."""
-    inputs = torch.randn(500, 32, generator=Rng(2).torch()) * torch.linspace(0.1, 2.0, 32)
-    dictionary = drawn(80, 32, 4)
-    found = [
-        carriers(
-            random_directions(inputs, 1, Rng(i).child("one"))[0],
-            dictionary,
-            null=random_directions(inputs, 39, Rng(i)),
-            most=2,
+@pytest.mark.parametrize("paired", [False, True], ids=["apart", "paired"])
+def test_a_concept_that_is_none_is_no_better_than_the_null(paired: bool) -> None:
+    """p-values are uniform where labels say nothing, of latents that lie where contrasts do.
+
+    What both of a pair share stands elsewhere: a null with its covariance would call every such direction significant.
+    """
+    generator = Rng(2).torch()
+    wide, narrow = torch.linspace(0.1, 2.0, 32), torch.linspace(1.0, 0.02, 32)
+    decoder = torch.nn.functional.normalize(torch.randn(80, 32, generator=generator) * narrow, dim=1)
+    dictionary = hand_made(decoder, torch.zeros(80), decoder, 4)
+    found = []
+    for i in range(60):
+        shared = torch.randn(30, 32, generator=generator).repeat_interleave(2, dim=0) * wide
+        inputs = torch.randn(60, 32, generator=generator) * narrow + (shared if paired else 0)
+        examples = Examples(
+            inputs=inputs,
+            labels=torch.tensor([1.0, -1.0]).repeat(30),
+            kind="paired" if paired else "binary",
+            clusters=np.arange(60) // (2 if paired else 1),
         )
-        for i in range(60)
-    ]
-    p = np.array([one.p_values[1] for one in found])
-    assert abs(p.mean() - 0.5) < 4 * 0.29 / np.sqrt(60)
-    assert p.min() >= 1 / 40
+        null = null_directions(examples, 39, Rng(i))
+        found.append(carriers(_difference(examples), dictionary, null=null, most=2).p_values[1])
+    assert abs(np.mean(found) - 0.5) < 4 * 0.29 / np.sqrt(60)
+    assert min(found) >= 1 / 40
+    assert np.mean(np.array(found) <= 0.1) <= 0.25  # 6 of 60 expected; 15 has odds of 1 in 1,000
+
+
+def test_a_strong_concept_is_not_its_own_null() -> None:
+    """However far the classes are apart, random directions are those of the noise alone."""
+    generator = Rng(3).torch()
+    concept = torch.nn.functional.normalize(torch.randn(16, generator=generator).double(), dim=0)
+    labels = torch.arange(80) % 2 * 2.0 - 1
+    noise = torch.randn(80, 16, generator=generator).double()
+    weak, strong = (
+        null_directions(Examples(inputs=noise + far * labels[:, None] * concept, labels=labels), 50, Rng(0))
+        for far in (0.0, 100.0)
+    )
+    assert strong == pytest.approx(weak, abs=1e-9)
 
 
 def test_intervals_of_cosines_cover() -> None:
@@ -151,6 +173,8 @@ def test_bad_input() -> None:
     with pytest.raises(InsufficientEvidenceError, match="more examples of both"):
         detectors(dictionary, few, rng=Rng(0))
     one = Examples(inputs=few.inputs, labels=few.labels, clusters=np.zeros(2, dtype=np.int64))
+    with pytest.raises(InsufficientEvidenceError, match="each class are all alike"):
+        null_directions(few, 3, Rng(0))
     with pytest.raises(InsufficientEvidenceError, match="one cluster"):
         recovered(one, _difference, rng=Rng(0))
     with pytest.raises(GnomonError, match="widths"):

@@ -25,7 +25,7 @@ from gnomon.structure.dictionaries.linking import (
     alignment,
     carriers,
     detectors,
-    random_directions,
+    null_directions,
     recovered,
     shares,
 )
@@ -45,8 +45,8 @@ SHARE = catalogue.add(
         definition=r"s_j = 1 - \min_{w \ge 0} \|v - \sum_{i \le j} w_i d_i\|^2 / \|v\|^2",
         convention="v is the concept's direction as it was found, at the site that the dictionary writes to. Latents "
         "are taken by non-negative orthogonal matching pursuit; the label `latents` is j. The p-value (diagnostics) "
-        "is the share of random directions, drawn with the covariance of the activations, that are explained as well, "
-        "and halves the cosine of the directions found in two halves of the examples.",
+        "is the share of random directions, drawn as the noise of the difference of the class means is, that are "
+        "explained as well, and halves the cosine of the directions found in two halves of the examples.",
         source=_SOURCE,
         dims=("site", "concept", "latents"),
         lowest=0.0,
@@ -146,7 +146,7 @@ def link(
 
     written = examples(place.target)
     direction = recovered(written, find, rng=rng)
-    null = random_directions(written.inputs, _NULL, rng.child("null"))
+    null = null_directions(written, _NULL, rng.child("null"))
     carrying = carriers(direction.direction, place.dictionary, null=null, most=_CARRIERS)
     explained = shares(direction, place.dictionary, carrying.latents, level=level)
     telling = detectors(place.dictionary, examples(place.site), rng=rng, level=level)

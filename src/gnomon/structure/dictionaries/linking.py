@@ -26,6 +26,7 @@ from gnomon.structure.examples import Examples
 
 Direction = Callable[[Examples], Tensor]
 _COLUMNS = 1024
+_ROUNDING = 1e-6
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -52,7 +53,7 @@ def carriers(direction: Tensor, dictionary: Dictionary, *, null: Tensor, most: i
 
     Parameters
     ----------
-    null : ``(draws, e)`` directions without meaning, see `random_directions`. The p-value is
+    null : ``(draws, e)`` directions without meaning, see `null_directions`. The p-value is
         :math:`(1 + \#\{\text{null} \ge \text{share}\}) / (1 + \mathrm{draws})`.
 
     Raises GnomonError when the direction is not at the site that the dictionary writes to.
@@ -69,14 +70,32 @@ def carriers(direction: Tensor, dictionary: Dictionary, *, null: Tensor, most: i
     )
 
 
-def random_directions(inputs: Tensor, count: int, rng: Rng) -> Tensor:
-    """``(count, d)`` unit vectors, normal with the covariance of the rows of ``inputs``: null contrasts of the data.
+def null_directions(examples: Examples, count: int, rng: Rng) -> Tensor:
+    r"""``(count, d)`` unit vectors: contrasts of the examples without what their classes differ in.
 
-    Isotropic ones would be too easy to beat: a dictionary's latents lie where the activations vary.
+    They are the noise of the difference of the class means, drawn by the wild bootstrap over clusters,
+    :math:`v = \sum_c \epsilon_c \sum_{i \in c} \frac{y_i}{n_{y_i}} (x_i - \bar x_{y_i})` with standard normal
+    :math:`\epsilon_c`. Isotropic ones would be too easy to beat: a dictionary's latents lie where the activations vary.
+    Pairs count by their differences, because what both share does not enter a contrast.
+
+    Raises InsufficientEvidenceError when the examples of each class are all alike. Source: Wu, Annals of Statistics 14
+    (1986) 1261.
     """
-    centred = inputs.double() - inputs.double().mean(dim=0)
-    draws = torch.randn(count, len(centred), generator=rng.torch(), dtype=torch.float64).to(centred)
-    return torch.nn.functional.normalize(draws @ centred, dim=1)
+    positive = examples.positive
+    parts = torch.empty_like(examples.inputs)
+    for side, sign in ((positive, 1.0), (~positive, -1.0)):
+        mine = examples.inputs[side]
+        parts[side] = sign / len(mine) * (mine - mine.mean(dim=0))
+    _, number = np.unique(examples.groups, return_inverse=True)
+    cluster = torch.from_numpy(number.reshape(-1)).to(parts.device)
+    sums = parts.new_zeros(int(cluster.max()) + 1, parts.shape[1]).index_add(0, cluster, parts)
+    if not float(sums.norm()) > _ROUNDING * float(examples.inputs.norm()) / len(examples):
+        raise InsufficientEvidenceError(
+            "the vectors of each class are all alike: nothing says how directions scatter",
+            mend="choose another position, or a later site",
+        )
+    draws = torch.randn(count, len(sums), generator=rng.torch(), dtype=torch.float64).to(sums)
+    return torch.nn.functional.normalize(draws @ sums, dim=1)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

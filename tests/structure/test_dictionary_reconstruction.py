@@ -134,8 +134,15 @@ def test_a_transcoder_is_measured_on_its_targets():
 
 def test_too_little_and_bad_input():
     dictionary = _keeps_first(3)
-    one_text = ArraySource(np.random.default_rng(0).standard_normal((50, 3)), clusters=np.zeros(50, dtype=np.int64))
-    assert {m.status for m in evaluate(dictionary, one_text, rng=Rng(0))} == {"insufficient"}
+    rows = np.random.default_rng(0).standard_normal((50, 3))
+    one_text = ArraySource(rows, clusters=np.zeros(50, dtype=np.int64))
+    alone = _measured(dictionary, one_text)
+    assert alone["dictionary_explained_variance"].status == alone["dictionary_l0"].status == "insufficient"
+    # what the rows at hand show needs no others
+    positive = np.count_nonzero(rows[:, 0] > 0) / 50
+    assert np.asarray(alone["dictionary_density"].value) == pytest.approx([positive, 1 - positive])
+    assert alone["dictionary_density"].uncertainty.kind == "unknown"
+    assert alone["dictionary_dead_share"].value == 0
     constant = _measured(dictionary, ArraySource(np.ones((50, 3), dtype=np.float32)))
     assert constant["dictionary_explained_variance"].status == "insufficient"
     assert "do not vary" in constant["dictionary_explained_variance"].reason

@@ -95,24 +95,23 @@ class Reconstruction:
         return _numpy(self._firing.sum(dim=0))
 
     def measurements(self, *, site: str | None, level: float) -> list[Measurement]:
-        """Explained variance, L0, the share of dead latents and the density of each."""
+        """Explained variance, L0, the share of dead latents and the density of each.
+
+        From one cluster, the first two are insufficient; densities are those of its rows, their error unknown.
+        """
         present = self._counts > 0
+        told = [self._dead(site, level), self._densities(site, level)]
         if int(present.sum()) < FEWEST_CLUSTERS:
+            reason = f"{self.rows} rows come from one example or cluster: the error over data cannot be known"
             return [
-                Measurement.insufficient(
-                    quantity,
-                    f"{self.rows} rows come from one example or cluster: the error over data cannot be known",
-                    suffices={"clusters": 30},
-                    site=site,
-                    estimator=_ESTIMATOR,
-                )
-                for quantity in (EXPLAINED_VARIANCE, L0, DEAD_SHARE, DENSITY)
-            ]
+                Measurement.insufficient(quantity, reason, suffices={"clusters": 30}, site=site, estimator=_ESTIMATOR)
+                for quantity in (EXPLAINED_VARIANCE, L0)
+            ] + told
         counts, active = (_numpy(sums[present]) for sums in (self._counts, self._active))
         seen = {"rows": self.rows, "clusters": self.clusters}
         mean, uncertainty = cluster_mean(active, counts, level=level)
         l0 = Measurement.ok(L0, mean, uncertainty, site=site, estimator=_ESTIMATOR, diagnostics=seen)
-        return [self._explained(present, site, level), l0, self._dead(site, level), self._densities(site, level)]
+        return [self._explained(present, site, level), l0, *told]
 
     def _explained(self, present: Tensor, site: str | None, level: float) -> Measurement:
         counts, squares, residuals, sums = (

@@ -92,6 +92,31 @@ def chinchilla() -> list[str]:
     return ["chinchilla.py", "--peer-python", str(peer("chinchilla", "chinchilla==0.2.0"))]
 
 
+def recursive_feature_machine() -> list[str]:
+    """A recursive feature machine against xRFM."""
+    return ["recursive_feature_machine.py", "--peer-python", str(peer("xrfm", "xrfm==0.4.5"))]
+
+
+def dictionary() -> list[str]:
+    """Steps of a TopK dictionary against SAELens and dictionary_learning."""
+    return ["dictionary.py", "--peer-python", str(dictionaries())]
+
+
+def planted_features() -> list[str]:
+    """Features planted in superposition and found again, against SAELens."""
+    return ["planted_features.py", "--peer-python", str(dictionaries())]
+
+
+def saelens() -> list[str]:
+    """Dictionaries exchanged with SAELens both ways."""
+    return ["saelens.py", "--peer-python", str(dictionaries())]
+
+
+def dictionaries() -> Path:
+    """Python of the environment of the peers that train dictionaries."""
+    return peer("sae", "sae-lens==6.54.12", "dictionary_learning==0.1.0")
+
+
 BENCHMARKS = {
     "twonn": twonn,
     "streaming": streaming,
@@ -102,6 +127,10 @@ BENCHMARKS = {
     "ensemble": ensemble,
     "sweep_overhead": sweep_overhead,
     "chinchilla": chinchilla,
+    "recursive_feature_machine": recursive_feature_machine,
+    "dictionary": dictionary,
+    "planted_features": planted_features,
+    "saelens": saelens,
 }
 
 

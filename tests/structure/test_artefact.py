@@ -5,10 +5,10 @@ import os
 
 import pytest
 import torch
-from tiny_disks import mounted
 
 from gnomon.errors import GnomonError
 from gnomon.structure.artefact import DOCUMENT, TENSORS, Artefact
+from tiny_disks import mounted
 
 _TENSORS = {"basis": torch.arange(6.0, dtype=torch.float64).reshape(2, 3).T, "few": torch.tensor([1], dtype=torch.int8)}
 

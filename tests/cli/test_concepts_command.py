@@ -8,7 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from gnomon import load
 from gnomon.cli.main import run
+from gnomon.lab.store import Store
 from gnomon.measurement import Measurement
 
 
@@ -43,13 +45,15 @@ def _json(capsys, arguments: list[str]) -> tuple[int, dict]:
     return code, json.loads(out)
 
 
-def test_a_clean_concept_passes(clean, capsys) -> None:
+def test_a_clean_concept_passes(clean, own_store, capsys) -> None:
     code, found = _json(capsys, ["concepts", "check", str(clean)])
     assert (code, found["concerns"]) == (0, [])
     assert found["concept"]["with"] == found["concept"]["without"] == 20
     kept = [Measurement.from_json(m) for m in found["measurements"]]
     assert [(m.quantity, m.status) for m in kept] == [("length_auroc", "ok"), ("surface_auroc", "ok")]
     assert all(m.provenance is not None and m.provenance.data_hash for m in kept)
+    with Store.open(own_store) as store:
+        assert [m.to_json() for m in store.measurements()] == found["measurements"]
     assert run(["concepts", "check", str(clean)]) == 0
     assert "no warnings" in capsys.readouterr().out
 
@@ -93,6 +97,8 @@ def test_vectors_inside_a_network_are_checked_too(clean, tiny_model, capsys) -> 
         ("identical vectors", "embed", 1)
     ]
     assert [m["labels"].get("unit") for m in found["measurements"]] == ["characters", "tokens", None]
+    hashes = [m["provenance"]["weights_hash"] for m in found["measurements"]]
+    assert hashes == ["", load(tiny_model).weights_hash(), ""]  # of what depends on the network
     run([*arguments, "embed,embed,blocks.0,blocks.1"])
     assert capsys.readouterr().out.count("warning: identical vectors at embed: only 1 of 40 vectors are distinct") == 1
 

@@ -29,6 +29,7 @@ from gnomon.cli.options import (
     Memory,
     Seed,
     Sites,
+    StorePath,
     open_subject,
     print_json,
     size,
@@ -40,7 +41,6 @@ if TYPE_CHECKING:
     from gnomon.measurement import Measurement
     from gnomon.structure.concepts import Concept
     from gnomon.structure.concepts.concern import Concern
-    from gnomon.structure.examples import Examples
     from gnomon.subjects import Subject
 
 _NO, _INSUFFICIENT = 1, 3
@@ -78,9 +78,12 @@ def check(
     memory: Memory = "512MiB",
     seed: Seed = 0,
     device: Device = "cpu",
+    store: StorePath = None,
     as_json: AsJson = False,
 ) -> int:
     """Look at a concept before anything is fitted to it: classes, lengths, what words alone tell, and warnings.
+
+    The baselines are kept in the store.
 
     Exits with 0 when there is no warning, 1 when there is one, 2 on bad input, and 3 when there are too few examples
     to say what words alone tell.
@@ -99,6 +102,7 @@ def check(
         if named:
             raise GnomonError(f"{named[0]} is of texts, and {file} holds arrays", mend="leave it out")
         return _check_arrays(file, kind, as_json=as_json)
+    from gnomon.lab.store import Store, recording
     from gnomon.randomness import Rng
     from gnomon.structure.concepts import read_concept
     from gnomon.structure.concepts.checks import check_texts
@@ -108,11 +112,17 @@ def check(
     plain = {name: value for name, value in how.items() if name not in ("pair", "cluster", "span")}
     other = None if test is None else read_concept(test, kind="graded" if kind == "graded" else None, **plain)
     opened = None if subject is None else open_subject(subject, device)
-    counts, vectors = _inside(opened, concept, split(sites), position, overlong, size(memory), seed)
-    found = check_texts(concept, rng=Rng(seed), tokens=counts, test=other, level=level)
-    concerns = [*found.concerns, *_vector_concerns(vectors)]
-    spec = {**how, "kind": kind, "file": str(file), "test": None if test is None else str(test), "position": position}
-    measurements = _recorded(found.measurements, spec, concept, seed, time.perf_counter() - started)
+    counts = None if opened is None else _token_counts(opened, concept, overlong)
+    spec = {**how, "kind": kind, "file": str(file), "test": None if test is None else str(test), "level": level}
+    spec |= {"subject": subject, "overlong": overlong, "seed": seed}
+    with Store.open(store) as kept, recording(kept, "concepts", subject=concept.name, spec=spec) as sink:
+        found = check_texts(concept, rng=Rng(seed), tokens=counts, test=other, level=level)
+        seconds = time.perf_counter() - started
+        measurements = _recorded(found.measurements, spec, concept, opened, seed, seconds)
+        sink.add(measurements)
+    concerns = list(found.concerns)
+    if opened is not None:
+        concerns += _inside(opened, concept, split(sites), position, overlong, size(memory), seed)
     if as_json:
         print_json(_document(concept, measurements, concerns))
     else:
@@ -155,26 +165,31 @@ def _check_arrays(file: Path, kind: Any, *, as_json: bool) -> int:
     return _NO if concerns else 0
 
 
+def _token_counts(subject: Subject, concept: Concept, overlong: Any) -> list[int]:
+    """How many tokens of its own each text has."""
+    from gnomon.structure.concepts.positions import located
+
+    _, whole = located(subject, concept, "mean", overlong=overlong)
+    return [int(last - first) for first, last in whole]
+
+
 def _inside(
-    subject: Subject | None,
+    subject: Subject,
     concept: Concept,
     patterns: Sequence[str],
     position: Any,
     overlong: Any,
     max_bytes: int,
     seed: int,
-) -> tuple[list[int] | None, dict[str, Examples]]:
-    """Tokens of each text, and its vectors at the sites of ``subject``; nothing without one."""
-    if subject is None:
-        return None, {}
+) -> list[Concern]:
+    """What is wrong with the vectors at the sites of ``subject``."""
     from gnomon.cli.progress import progress_bar
     from gnomon.lab.measuring import expand_sites
     from gnomon.randomness import Rng
     from gnomon.structure.concepts import read_examples
-    from gnomon.structure.concepts.positions import located
+    from gnomon.structure.concepts.checks import check_vectors
 
     places = expand_sites(subject, patterns) or tuple(subject.sites)
-    _, whole = located(subject, concept, "mean", overlong=overlong)
     with progress_bar("reading") as progress:
         vectors = read_examples(
             subject,
@@ -186,32 +201,35 @@ def _inside(
             max_bytes=max_bytes,
             progress=lambda done, total: progress("reading", done, total),
         )
-    return (whole[:, 1] - whole[:, 0]).tolist(), vectors
-
-
-def _vector_concerns(vectors: dict[str, Examples]) -> list[Concern]:
-    from gnomon.structure.concepts.checks import check_vectors
-
     return [concern for site, examples in vectors.items() for concern in check_vectors(examples, site=site)]
 
 
 def _recorded(
-    found: Sequence[Measurement], spec: dict[str, Any], concept: Concept, seed: int, seconds: float
+    found: Sequence[Measurement],
+    spec: dict[str, Any],
+    concept: Concept,
+    network: Subject | None,
+    seed: int,
+    seconds: float,
 ) -> list[Measurement]:
+    """With provenance: of the number of tokens it names the network, of what texts alone tell the concept."""
     from gnomon.measurement import Cost
     from gnomon.measurement.provenance import record
 
-    share = seconds / len(found)
-    provenance = record(
-        spec=spec,
-        subject=concept.name,
-        weights_hash="",
-        data_hash=concept.digest,
-        seed=seed,
-        wall_seconds=share,
-        flops=0.0,
-    )
-    return [m.recorded(Cost(seconds=share), provenance) for m in found]
+    share, recorded = seconds / len(found), []
+    for one in found:
+        counted = network if one.labels.get("unit") == "tokens" else None
+        provenance = record(
+            spec=spec,
+            subject=concept.name if counted is None else counted.name,
+            weights_hash="" if counted is None else counted.weights_hash(),
+            data_hash=concept.digest,
+            seed=seed,
+            wall_seconds=share,
+            flops=0.0,
+        )
+        recorded.append(one.recorded(Cost(seconds=share), provenance))
+    return recorded
 
 
 def _document(concept: Concept, found: Sequence[Measurement], concerns: Sequence[Concern]) -> dict[str, Any]:

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import json
 import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +14,7 @@ from safetensors.torch import load_file
 from gnomon.cli.main import run
 from gnomon.lab.store import Store
 from gnomon.randomness import Rng
+from gnomon.structure.dictionaries import Progress, training
 
 _FEW = ["--latents", "48", "--active", "4", "--rows", "6400", "--batch", "128"]
 
@@ -111,8 +109,6 @@ def test_evaluation_is_stored_and_printed(
     assert all(m["provenance"]["subject"] == "tiny" and m["provenance"]["data_hash"] for m in measured)
     with Store.open(own_store) as store:
         assert len(store.measurements()) == len(measured)
-    assert run(line) == 0
-    assert "first on tiny" in capsys.readouterr().out
 
 
 def test_browsing_makes_a_page(
@@ -143,44 +139,33 @@ def test_rows_from_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     capsys.readouterr()
     assert run(["dictionary", "evaluate", str(out), *line, "--json"]) == 0
     measured = {m["quantity"]: m for m in json.loads(capsys.readouterr().out)["measurements"]}
+    assert run(["dictionary", "evaluate", str(out), *line]) == 0
+    assert "of_rows on of_rows" in capsys.readouterr().out
     assert measured["dictionary_l0"]["value"] <= 4
     assert "loss" not in " ".join(measured)
     page = ["dictionary", "browse", str(out), "--subject", "nowhere", "--data", "none.txt"]
     assert "nowhere" in _refused(page, capsys)
 
 
-_SLOW = """
-import sys
-from pathlib import Path
-from gnomon.cli.main import run
-from gnomon.structure.dictionaries import training
-
-def advance(self):
-    Path(sys.argv[1]).write_text(str(self.step))
-    return advanced(self)
-
-advanced, training._Run.advance = training._Run.advance, advance
-sys.exit(run(sys.argv[2:]))
-"""
-
-
-def test_ctrl_c_leaves_a_checkpoint_that_resume_takes_up(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_ctrl_c_leaves_a_checkpoint_that_resume_takes_up(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     np.save(tmp_path / "rows.npy", Rng(0).numpy().normal(size=(4000, 16)).astype(np.float32))
     options = ["--activations", str(tmp_path / "rows.npy"), "--latents", "256", "--active", "4", "--batch", "64"]
-    options += ["--rows", "12800"]
-    out, told = tmp_path / "stopped", tmp_path / "told"
+    options += ["--rows", "6400"]
+    out = tmp_path / "stopped"
     line = ["dictionary", "train", *options, "--out", str(out)]
-    started = subprocess.Popen(
-        [sys.executable, "-c", _SLOW, str(told), *line], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-    deadline = time.monotonic() + 120
-    while (not told.exists() or int(told.read_text() or 0) < 20) and time.monotonic() < deadline:
-        time.sleep(0.01)
-    started.send_signal(signal.SIGINT)
-    printed, said = started.communicate(timeout=120)
-    assert (started.returncode, printed) == (2, "")
-    assert "interrupted; the same command with --resume goes on from" in said
-    assert len(said.splitlines()) == 1
+    advance = training._Run.advance
+
+    def pressed(self: training._Run) -> Progress:
+        if self.step == 20:
+            signal.raise_signal(signal.SIGINT)
+        return advance(self)
+
+    monkeypatch.setattr(training._Run, "advance", pressed)
+    assert "interrupted; the same command with --resume goes on from" in _refused(line, capsys)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    monkeypatch.undo()
     assert not out.exists()
     assert "add --resume, or remove it" in _refused(line, capsys)
     assert run([*line, "--resume"]) == 0
@@ -188,6 +173,42 @@ def test_ctrl_c_leaves_a_checkpoint_that_resume_takes_up(tmp_path: Path, capsys:
     one, two = (load_file(path / "tensors.safetensors") for path in (out, tmp_path / "whole"))
     assert all(torch.equal(one[name], two[name]) for name in one)
     assert "leave out --resume" in _refused([*line, "--resume"], capsys)
+
+
+@pytest.mark.parametrize("position", ["last", "span"])
+def test_pairs_and_spans_are_read_as_elsewhere(
+    position: str, tiny_model: Path, texts: Path, trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Two columns of pairs for the last token; a column that names the verb for its vector."""
+    ends = [f"{p} the {b}" for p in ("on", "under") for b in ("mat", "tree", "a", "cat", "dog")]
+    if position == "last":
+        lines = ["sat,ran", *(f"{end} the cat sat,{end} the cat ran" for end in ends)]
+        how = ["--positive", "sat", "--negative", "ran"]
+    else:
+        lines = ["text,label,verb", *(f"{end} {v} on a mat,{v == 'sat'},{v}" for end in ends for v in ("sat", "ran"))]
+        how = ["--span", "verb"]
+    file = tmp_path / "verbs.csv"
+    file.write_text("\n".join(lines) + "\n")
+    line = [
+        "dictionary",
+        "browse",
+        str(trained),
+        "--subject",
+        str(tiny_model),
+        "--data",
+        str(texts),
+        "--examples",
+        "30",
+    ]
+    line += ["--concept", str(file), "--position", position, "--out", str(tmp_path / "page")]
+    capsys.readouterr()
+    assert run([*line, *how, "--json"]) == 0
+    measured = json.loads(capsys.readouterr().out)["measurements"]
+    assert {m["labels"]["concept"] for m in measured} == {"verbs"}
+    shares = [m for m in measured if m["quantity"] == "direction_share_of_latents"]
+    assert shares[0]["diagnostics"]["halves"] > 0.5  # the two verbs are told apart there
+    if position == "span":
+        assert "--span" in _refused([*line], capsys)  # nothing names the span
 
 
 @pytest.mark.parametrize(
@@ -210,6 +231,11 @@ def test_ctrl_c_leaves_a_checkpoint_that_resume_takes_up(tmp_path: Path, capsys:
         ("evaluate DICTIONARY --subject MODEL --data TEXTS --site logits", "has width 13, the dictionary 16"),
         ("evaluate DICTIONARY --subject MODEL --data TEXTS --concept none.csv", "--position is missing"),
         ("evaluate DICTIONARY --subject MODEL --data TEXTS --concept none.csv --position last", "no file"),
+        ("evaluate DICTIONARY --subject MODEL --data TEXTS --concept GRADED --position last", "is graded"),
+        (
+            "evaluate DICTIONARY --subject MODEL --data TEXTS --concept LONG --position last",
+            "the context of tiny is 32",
+        ),
         ("browse DICTIONARY", "--subject"),
     ],
     ids=str,
@@ -221,10 +247,15 @@ def test_bad_input(
     texts: Path,
     trained: Path,
     tmp_path: Path,
+    tmp_path_factory: pytest.TempPathFactory,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    given = {"MODEL": str(tiny_model), "TEXTS": str(texts), "DICTIONARY": str(trained)}
+    graded, overlong = (tmp_path_factory.mktemp("bad") / name for name in ("graded.csv", "long.csv"))
+    graded.write_text("text,label\nthe cat,1\nthe dog,2\nthe tree,3\n")
+    overlong.write_text("text,label\n" + "the cat " * 60 + ",1\nthe dog,0\n")
+    given = {"GRADED": str(graded), "LONG": str(overlong)}
+    given |= {"MODEL": str(tiny_model), "TEXTS": str(texts), "DICTIONARY": str(trained)}
     assert said in _refused(["dictionary", *(given.get(word, word) for word in line.split())], capsys)
     assert [path.name for path in tmp_path.iterdir() if path.name != "store"] == []

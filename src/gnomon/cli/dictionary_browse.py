@@ -8,19 +8,17 @@ from typing import Annotated
 
 import typer
 
+from gnomon.cli.concept_options import Negative, Pair, Positive, Present, Span, WhereInText
 from gnomon.cli.dictionary_options import (
-    At,
     ConceptCluster,
     ConceptColumn,
     ConceptLabel,
-    ConceptPair,
     Concepts,
     Directory,
     Finder,
     Later,
     OfSite,
     OfTarget,
-    Present,
     data_for,
     later_site,
     method_named,
@@ -57,10 +55,13 @@ def browse(
     concept: Concepts = None,
     concept_column: ConceptColumn = None,
     concept_label: ConceptLabel = None,
-    present: Present = None,
-    concept_pair: ConceptPair = None,
     concept_cluster: ConceptCluster = None,
-    position: At = None,
+    present: Present = None,
+    pair: Pair = None,
+    span: Span = None,
+    positive: Positive = None,
+    negative: Negative = None,
+    position: WhereInText = None,
     method: Finder = "mean_difference",
     later: Later = None,
     top: Annotated[int, typer.Option("--top", min=1, help="Contexts of greatest activation of each latent.")] = 12,
@@ -83,8 +84,9 @@ def browse(
     how = {"column": column, "label": label, "cluster": cluster, "unit": unit, "overlong": overlong}
     given = data_for(data, opened, seed, **how)
     given = given if examples is None else given.sample(examples, Rng(seed))
-    texts = {"column": concept_column, "label": concept_label, "present": present}
-    concepts = read_concepts(concept, position, **texts, pair=concept_pair, cluster=concept_cluster)
+    texts = {"column": concept_column, "label": concept_label, "cluster": concept_cluster, "present": present}
+    texts |= {"pair": pair, "span": span, "positive": positive, "negative": negative}
+    concepts, where = read_concepts(opened, concept, position, overlong, **texts)
     downstream = later_site(opened, place, later)
     with progress_bar("reading the latents") as report:
         found = survey(
@@ -95,22 +97,20 @@ def browse(
             rng=Rng(seed),
             progress=functools.partial(report, "reading the latents"),
         )
-        links = []
-        for one in concepts:
-            assert position is not None  # asked for where there are concepts
-            links.append(
-                link(
-                    opened,
-                    place,
-                    one,
-                    method=method_named(method),
-                    position=position,
-                    rates=found.activity.rates.rate,
-                    later=downstream,
-                    rng=Rng(seed).child(one.name),
-                    progress=functools.partial(report, f"ablating for {one.name}"),
-                )
+        links = [
+            link(
+                opened,
+                place,
+                one,
+                method=method_named(method),
+                rates=found.activity.rates.rate,
+                later=downstream,
+                rng=Rng(seed).child(one.name),
+                progress=functools.partial(report, f"ablating for {one.name}"),
+                **where,
             )
+            for one in concepts
+        ]
         report("writing the page", 0, 1)
         facts = {"trained on": str(document["data"])} if "data" in document else {}
         page = write_dictionary(found, links, out, subject=opened, data=given, place=place, facts=facts)

@@ -11,12 +11,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from gnomon.cli.concept_options import Negative, Pair, Positive, Present, Span, WhereInText
 from gnomon.cli.dictionary_options import (
-    At,
     ConceptCluster,
     ConceptColumn,
     ConceptLabel,
-    ConceptPair,
     Concepts,
     Directory,
     Finder,
@@ -24,7 +23,6 @@ from gnomon.cli.dictionary_options import (
     OfSite,
     OfSubject,
     OfTarget,
-    Present,
     data_for,
     later_site,
     method_named,
@@ -81,10 +79,13 @@ def evaluate(
     concept: Concepts = None,
     concept_column: ConceptColumn = None,
     concept_label: ConceptLabel = None,
-    present: Present = None,
-    concept_pair: ConceptPair = None,
     concept_cluster: ConceptCluster = None,
-    position: At = None,
+    present: Present = None,
+    pair: Pair = None,
+    span: Span = None,
+    positive: Positive = None,
+    negative: Negative = None,
+    position: WhereInText = None,
     method: Finder = "mean_difference",
     later: Later = None,
     seed: Seed = 0,
@@ -105,6 +106,8 @@ def evaluate(
     if (subject is None) == (activations is None):
         raise GnomonError("vectors come from a subject or from a file", mend="give --subject or --activations")
     compared = [load_dictionary(path)[0] for path in others or ()]
+    texts = {"column": concept_column, "label": concept_label, "cluster": concept_cluster, "present": present}
+    texts |= {"pair": pair, "span": span, "positive": positive, "negative": negative}
     spec = {
         "dictionary": str(directory),
         "others": [str(path) for path in others or ()],
@@ -112,7 +115,9 @@ def evaluate(
         "data": str(data or activations or ""),
         "examples": examples,
         "concepts": [str(path) for path in concept or ()],
+        "texts": texts,
         "position": position,
+        "overlong": overlong,
         "method": method,
         "seed": seed,
     }
@@ -130,11 +135,9 @@ def evaluate(
             given = data_for(data, opened, seed, **how)
             given = given if examples is None else given.sample(examples, Rng(seed))
             name, weights, digest = opened.name, opened.weights_hash(), given.digest
-            texts = {"column": concept_column, "label": concept_label, "present": present}
-            texts |= {"pair": concept_pair, "cluster": concept_cluster}
-            concepts = read_concepts(concept, position, **texts)
-            asking = {"method": method_named(method), "position": position, "later": later_site(opened, place, later)}
-            parts = _of_subject(opened, place, given, compared, concepts, asking, Rng(seed), report)
+            concepts, where = read_concepts(opened, concept, position, overlong, **texts)
+            asking = {"method": method_named(method), "later": later_site(opened, place, later)}
+            parts = _of_subject(opened, place, given, compared, concepts, where, asking, Rng(seed), report)
         done: list[Measurement] = []
         with recording(kept, "dictionary", subject=name, spec=spec) as sink:
             started = time.perf_counter()
@@ -175,6 +178,7 @@ def _of_subject(
     data: Data,
     others: Sequence[Dictionary],
     concepts: Sequence[Concept],
+    where: Mapping[str, Any],
     asking: Mapping[str, Any],
     rng: Rng,
     report: Report,
@@ -187,9 +191,7 @@ def _of_subject(
     from gnomon.structure.dictionaries.evaluation import SiteSource, evaluate
     from gnomon.structure.dictionaries.evaluation.quantities import DENSITY
 
-    read = {
-        one.name: read_examples(subject, one, [place.site], asking["position"], rng=rng)[place.site] for one in concepts
-    }
+    read = {one.name: read_examples(subject, one, [place.site], rng=rng, **where)[place.site] for one in concepts}
     found = evaluate(
         place.dictionary,
         SiteSource(subject, data, place.site, place.target),
@@ -202,7 +204,8 @@ def _of_subject(
     rates = np.asarray(next(m.value for m in found if m.quantity == DENSITY.name))
     for one in concepts:
         step = functools.partial(report, f"ablating for {one.name}")
-        yield link(subject, place, one, rates=rates, rng=rng.child(one.name), progress=step, **asking).measurements
+        asked = link(subject, place, one, rates=rates, rng=rng.child(one.name), progress=step, **where, **asking)
+        yield asked.measurements
 
 
 def _recorded(

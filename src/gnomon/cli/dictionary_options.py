@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -24,15 +24,12 @@ OfSite = Annotated[
 ]
 OfTarget = Annotated[str | None, typer.Option("--target-site", help="Of a transcoder; default: as it was trained.")]
 Concepts = Annotated[list[Path] | None, typer.Option("--concept", help="Labelled texts: CSV, TSV or JSONL; repeat.")]
-ConceptColumn = Annotated[str | None, typer.Option("--concept-column", help="What holds a concept's texts.")]
-ConceptLabel = Annotated[str | None, typer.Option("--concept-label", help="What holds a concept's labels.")]
-Present = Annotated[str | None, typer.Option("--present", help="The label that has the concept.")]
-ConceptPair = Annotated[str | None, typer.Option("--concept-pair", help="What holds the id that a pair shares.")]
+# --column, --label and --cluster are those of --data
+ConceptColumn = Annotated[str | None, typer.Option("--concept-column", help="Column or field of a concept's texts.")]
+ConceptLabel = Annotated[str | None, typer.Option("--concept-label", help="Column or field of a concept's labels.")]
 ConceptCluster = Annotated[
-    str | None, typer.Option("--concept-cluster", help="What groups a concept's texts that depend on each other.")
-]
-At = Annotated[
-    Literal["last", "mean"] | None, typer.Option("--position", help="Where concepts are read: last or mean token.")
+    str | None,
+    typer.Option("--concept-cluster", help="Column that groups a concept's texts that depend on each other."),
 ]
 Finder = Annotated[str, typer.Option("--method", help="How a concept's direction is found.")]
 Later = Annotated[
@@ -76,17 +73,30 @@ def data_for(path: Path | None, subject: Subject, seed: int, **how: Any) -> Data
     return found
 
 
-def read_concepts(paths: Sequence[Path] | None, position: str | None, **how: Any) -> list[Concept]:
-    """The concepts in files, read as ``how`` says. Raises GnomonError without a position, or when two have one name."""
+def read_concepts(
+    subject: Subject, paths: Sequence[Path] | None, position: str | None, overlong: str, **how: Any
+) -> tuple[list[Concept], dict[str, Any]]:
+    """The concepts in files, read as ``how`` says, and where in the texts of ``subject`` they are read.
+
+    Texts are looked up in the network's vocabulary at once, so that what is wrong with them is said before the work.
+
+    Raises GnomonError as `read_concept` and `located` do, without a position, on a graded concept, and when two have
+    one name.
+    """
+    from gnomon.structure.concepts.positions import located
     from gnomon.structure.concepts.reading import read_concept
 
     if paths and position is None:
-        raise GnomonError("--position is missing", mend="say where concepts are read: --position last or mean")
+        raise GnomonError("--position is missing", mend="say where in each text: last, mean or span")
+    where: dict[str, Any] = {"position": position, "overlong": "error" if overlong == "error" else "truncate"}
     found = [read_concept(path, **how) for path in paths or ()]
     for one in found:
         if sum(other.name == one.name for other in found) > 1:
             raise GnomonError(f"two concepts are called {one.name!r}", mend="rename a file")
-    return found
+        if one.kind == "graded":
+            raise GnomonError(f"concept {one.name!r} is graded", mend="give texts with and without it")
+        located(subject, one, **where)
+    return found, where
 
 
 def method_named(name: str) -> Method:

@@ -126,7 +126,11 @@ def _concept(one: ConceptLink) -> dict[str, Any]:
             }
             for m in shares
         ],
-        "detectors": [{"latent": int(m.labels["latent"]), "auroc": str(read(m))} for m in by_name.get(AUROC.name, [])],
+        "detectors": [
+            {"latent": int(m.labels["latent"]), "auroc": str(read(m))}
+            for m in by_name.get(AUROC.name, [])
+            if m.status == "ok"
+        ],
         "ablated": one.ablated,
         "effects": [
             {

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from gnomon.errors import GnomonError
+from gnomon.errors import GnomonError, InsufficientEvidenceError
 from gnomon.measurement import Measurement, Quantity, Uncertainty, catalogue
 from gnomon.randomness import Rng
 from gnomon.structure.concepts.activations import read_vectors
@@ -36,6 +36,7 @@ from gnomon.subjects.accumulate import Progress
 
 _NULL = 199
 _CARRIERS = 8
+_DETECTION = "latent_detection"
 _SOURCE = "Bruckstein, Elad & Zibulevsky, IEEE Trans. Inf. Theory 54 (2008) 4813"
 
 SHARE = catalogue.add(
@@ -118,7 +119,7 @@ def link(
     position : where in each text, see `gnomon.structure.concepts.positions.located`.
     rates : ``(m,)`` how often each latent fires, for random latents that fire as often.
     later : a site after the dictionary's, at which what is left of the concept is read; by default none.
-    most : how many carriers are taken out, those that fire on the data.
+    most : how many carriers are taken out, those that fire on the data; at most half of all that fire.
     draws : sets of random latents beside them.
 
     Raises
@@ -149,12 +150,17 @@ def link(
     null = null_directions(written, _NULL, rng.child("null"))
     carrying = carriers(direction.direction, place.dictionary, null=null, most=_CARRIERS)
     explained = shares(direction, place.dictionary, carrying.latents, level=level)
-    telling = detectors(place.dictionary, examples(place.site), rng=rng, level=level)
-    measured = [
-        *_shares(concept.name, place, direction, carrying, explained),
-        *(_auroc(concept.name, place, one) for one in telling),
-    ]
+    measured = _shares(concept.name, place, direction, carrying, explained)
+    telling: list[Detector] = []
+    try:
+        telling = detectors(place.dictionary, examples(place.site), rng=rng, level=level)
+    except InsufficientEvidenceError as error:
+        labels = {"concept": concept.name}
+        short = Measurement.insufficient(AUROC, str(error), site=place.site, labels=labels, estimator=_DETECTION)
+        measured.append(short)
+    measured += [_auroc(concept.name, place, one) for one in telling]
     scored = isinstance(subject.loss, NextToken)  # the concept's texts hold no other targets
+    most = min(most, int((rates > 0).sum()) // 2)  # as many others are needed beside them
     removed = [int(j) for j in carrying.latents if rates[j] > 0][:most]
     if removed and (scored or later is not None):
         sets = {"chosen": removed} | {
@@ -219,5 +225,5 @@ def _auroc(concept: str, place: Place, one: Detector) -> Measurement:
         one.auroc.uncertainty,
         site=place.site,
         labels={"concept": concept, "latent": str(one.latent)},
-        estimator="latent_detection",
+        estimator=_DETECTION,
     )

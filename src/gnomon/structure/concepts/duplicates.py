@@ -60,7 +60,8 @@ class Copies:
     Parameters
     ----------
     exact : equal but for letter case and spaces. Of many equal texts each is paired with the first of another group.
-    near : alike, and not equal. Of equal texts only the first is compared with others.
+    near : alike, and not equal. Of equal texts only the first is compared with others; of every text that has a near
+        copy there is a pair, but not each of them where many are alike.
     """
 
     exact: NDArray[np.int64]
@@ -91,15 +92,14 @@ def copies(texts: Sequence[str], groups: NDArray[np.int64]) -> Copies:
             if len(equal) == 1:
                 equal.append(i)
     distinct = np.array([equal[0] for equal in seen.values()], dtype=np.int64)
-    near = distinct[_similar(list(seen))]
     return Copies(
         exact=np.array(exact, dtype=np.int64).reshape(-1, 2),
-        near=near[groups[near[:, 0]] != groups[near[:, 1]]],
+        near=distinct[_similar(list(seen), groups[distinct])],
     )
 
 
-def _similar(texts: Sequence[str]) -> NDArray[np.int64]:
-    """``(pairs, 2)``: those whose similarity is 0.8 or more, the first before the second."""
+def _similar(texts: Sequence[str], groups: NDArray[np.int64]) -> NDArray[np.int64]:
+    """``(pairs, 2)`` of different groups whose similarity is 0.8 or more, the first before the second."""
     runs = [{text[i : i + _CHARACTERS] for i in range(max(1, len(text) - _CHARACTERS + 1))} for text in texts]
     held = Counter(run for each in runs for run in each)
     # rarest first, so that the first columns of a row are its rarest runs
@@ -109,16 +109,28 @@ def _similar(texts: Sequence[str]) -> NDArray[np.int64]:
     shared = np.ceil(_SIMILAR * sizes - _ROUNDING).astype(np.int64)
     whole = _incidence(ordered, len(column))
     rare = _incidence([each[: n - k + 1] for each, n, k in zip(ordered, sizes, shared, strict=True)], len(column))
+    everything, paired = np.arange(len(texts)), np.zeros(len(texts), dtype=bool)
     found = [np.empty((0, 2), dtype=np.int64)]
-    for begin in range(0, len(texts), _ROWS):
-        meet = (rare[begin : begin + _ROWS] @ rare.T).tocoo()
-        one, two = meet.row.astype(np.int64) + begin, meet.col.astype(np.int64)
-        one, two = one[two > one], two[two > one]
-        for start in range(0, len(one), _PAIRS):
-            i, j = one[start : start + _PAIRS], two[start : start + _PAIRS]
+
+    def compare(rows: NDArray[np.int64], columns: NDArray[np.int64]) -> None:
+        meet = (rare[rows] @ rare[columns].T).tocoo()
+        first, second = rows[meet.row], columns[meet.col]
+        across = (second > first) & (groups[first] != groups[second])
+        first, second = first[across], second[across]
+        for start in range(0, len(first), _PAIRS):
+            i, j = first[start : start + _PAIRS], second[start : start + _PAIRS]
+            new = ~(paired[i] & paired[j])
+            i, j = i[new], j[new]
             both = np.asarray(whole[i].multiply(whole[j]).sum(axis=1)).ravel()
             alike = both >= _SIMILAR * (sizes[i] + sizes[j] - both) - _ROUNDING
             found.append(np.stack([i[alike], j[alike]], axis=1))
+            paired[found[-1].ravel()] = True
+
+    for begin in range(0, len(texts), _ROWS):
+        block = everything[begin : begin + _ROWS]
+        known = paired[block]
+        compare(block[~known], everything)
+        compare(block[known], np.flatnonzero(~paired))  # two that have a pair each need no other
     return np.concatenate(found)
 
 

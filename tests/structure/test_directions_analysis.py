@@ -18,6 +18,7 @@ from gnomon.structure.directions.at_site import Settings
 from gnomon.structure.directions.logistic import Logistic
 from gnomon.structure.directions.mean_difference import MeanDifference
 from gnomon.structure.directions.method import Method
+from gnomon.structure.directions.random import Random
 from gnomon.structure.directions.readout import Readout
 from gnomon.structure.directions.result import Directions
 from gnomon.structure.directions.study import study_arrays
@@ -58,6 +59,57 @@ def test_it_finds_the_planted_direction_where_it_is(found: Directions) -> None:
             assert area is not None
             assert area.uncertainty.high > truth - 0.05
             assert area.uncertainty.low > 0.8
+
+
+def test_what_a_method_draws_is_measured_and_what_it_does_not_is_exact() -> None:
+    one = analyse({"s": _examples(1.0, 60, 0)}, [Random(), MeanDifference()], rng=Rng(0))
+    drawn, same = (one.reading("seed_cosine", site="s", method=method) for method in ("random", "mean_difference"))
+    assert drawn is not None
+    assert same is not None
+    assert 0 < drawn.value < 0.9
+    assert same.value == 1.0
+    assert same.uncertainty.kind == "exact"
+
+
+def test_progress_counts_every_fit_and_ends_at_its_total() -> None:
+    """Also where tests of rank fit as often as they need to, and where a method is refused."""
+    told: list[tuple[str, int, int]] = []
+    counted = 0
+
+    @dataclass(frozen=True)
+    class Counting(Random):
+        name: ClassVar[str] = "counting"
+
+        def subspace(self, examples: Examples, *, rank: int, rng: Rng) -> Subspace:
+            nonlocal counted
+            counted += 1
+            return super().subspace(examples, rank=rank, rng=rng)
+
+    sites = {
+        "s": _examples(1.0, 200, 0),
+        "t": Examples(inputs=torch.ones(200, 12), labels=_examples(1.0, 200, 0).labels),
+    }
+    analyse(sites, [Counting(), MeanDifference()], rng=Rng(0), progress=lambda *one: told.append(one))
+    done = [one[1] for one in told]
+    assert done == sorted(done)
+    assert told[-1][1] == told[-1][2]
+    alone: list[tuple[str, int, int]] = []
+    counted = 0
+    analyse({"s": sites["s"]}, [Counting()], rng=Rng(0), progress=lambda *one: alone.append(one))
+    assert alone[-1][2] == counted
+
+
+def test_a_method_that_does_not_apply_does_not_cost_the_others() -> None:
+    """Logistic regression cannot be fitted to graded labels; the mean difference is still found."""
+    one = _examples(1.0, 60, 0)
+    graded = Examples(inputs=one.inputs, labels=one.inputs[:, 0], kind="graded")
+    found = analyse({"s": graded, "t": graded}, [Logistic(), MeanDifference()], rng=Rng(0))
+    assert found.methods == ("mean_difference",)
+    refused = found.reading("detection_auroc", site="s", method="logistic")
+    assert refused is not None
+    assert "needs two classes" in refused.reason
+    with pytest.raises(GnomonError, match="needs two classes"):
+        analyse({"s": graded}, [Logistic()], rng=Rng(0))
 
 
 def test_the_test_score_is_that_of_the_direction(found: Directions) -> None:

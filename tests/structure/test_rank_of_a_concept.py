@@ -56,16 +56,25 @@ def _rank(method: Method, examples: Examples, rng: Rng, *, ranks: int = 4, draws
     return rank_test(method, examples, found, most=ranks, rng=rng, draws=draws)
 
 
-@pytest.mark.parametrize("rank", [0, 1, 2, 3], ids=["none", "one", "two", "three"])
-def test_planted_ranks_are_found(rank: int) -> None:
-    """In at least 90 of 100, and with nothing planted in at least 95; 40 seeds, with room for chance."""
+def _right(rank: int, seeds: int) -> int:
     rng = Rng(rank)
     found = [
         _rank(_Quadratic(), _planted(rank, 400, 6, rng.child(seed), noise=0.7), rng.child(seed)).rank
-        for seed in range(40)
+        for seed in range(seeds)
     ]
-    right = sum(one == rank for one in found)
-    assert right >= 36, found
+    return sum(one == rank for one in found)
+
+
+@pytest.mark.parametrize("rank", [1, 3], ids=["one", "three"])
+def test_planted_ranks_are_found(rank: int) -> None:
+    """In at least 90 of 100; of 16 seeds, with room for chance."""
+    assert _right(rank, 16) >= 14
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("rank", [0, 1, 2, 3], ids=["none", "one", "two", "three"])
+def test_planted_ranks_are_found_in_90_of_100(rank: int) -> None:
+    assert _right(rank, 80) >= 72
 
 
 @pytest.mark.slow
@@ -78,23 +87,33 @@ def test_planted_ranks_are_found_by_the_recursive_feature_machine(rank: int) -> 
     assert sum(one == rank for one in found) >= 18, found
 
 
-def test_labels_without_meaning_have_no_direction() -> None:
-    """A level of 5 in 100 is kept: in 120 draws, 6 false alarms are expected and 13 exceeded 1 in 200 times."""
+def _alarms(seeds: int) -> int:
     alarms = 0
-    for seed in range(120):
+    for seed in range(seeds):
         draw = np.random.default_rng(seed)
         examples = Examples(
             inputs=torch.from_numpy(draw.normal(size=(60, 15))),
             labels=torch.from_numpy(draw.permutation(np.repeat([1.0, -1.0], 30))),
         )
         alarms += _rank(MeanDifference(), examples, Rng(seed), ranks=1).rank
-    assert 1 <= alarms <= 13
+    return alarms
+
+
+def test_labels_without_meaning_have_no_direction() -> None:
+    """A level of 5 in 100 is kept: in 40 draws, 2 false alarms are expected and more than 6 are 3 in 1,000."""
+    assert _alarms(40) <= 6
+
+
+@pytest.mark.slow
+def test_the_level_is_used_up() -> None:
+    """In 400 draws 20 false alarms are expected, with a standard deviation of 4.4."""
+    assert 8 <= _alarms(400) <= 32
 
 
 def test_pairs_are_tested_within_themselves() -> None:
     """What pairs have in common is far larger than what sets their members apart, and does not hide it."""
     found, alarms = 0, 0
-    for seed in range(20):
+    for seed in range(10):
         draw = np.random.default_rng(seed)
         common = 5 * draw.normal(size=(30, 1, 8))
         signs = np.tile([1.0, -1.0], 30)
@@ -108,14 +127,14 @@ def test_pairs_are_tested_within_themselves() -> None:
             rank = _rank(MeanDifference(), examples, Rng(seed), ranks=1).rank
             found += rank if inputs is shifted else 0
             alarms += rank if inputs is x else 0
-    assert found >= 19
-    assert alarms <= 4
+    assert found >= 9
+    assert alarms <= 3
 
 
 def test_copies_are_not_evidence() -> None:
     """Clusters of five copies with meaningless labels: taken for independent, they would nearly always alarm."""
     alarms, naive = 0, 0
-    for seed in range(30):
+    for seed in range(12):
         draw = np.random.default_rng(seed)
         x = np.repeat(draw.normal(size=(24, 10)), 5, axis=0) + 0.05 * draw.normal(size=(120, 10))
         y = np.repeat(draw.permutation(np.repeat([1.0, -1.0], 12)), 5)
@@ -124,8 +143,8 @@ def test_copies_are_not_evidence() -> None:
             rank = _rank(MeanDifference(), examples, Rng(seed), ranks=1).rank
             alarms += rank if clusters is not None else 0
             naive += rank if clusters is None else 0
-    assert alarms <= 5
-    assert naive >= 20
+    assert alarms <= 3
+    assert naive >= 8
 
 
 def _orders(labels: Sequence[float], clusters: Sequence[int], strata: Sequence[int]) -> set[tuple[int, ...]]:

@@ -34,15 +34,15 @@ def _curve(examples: Examples, seed: int) -> LearningCurve:
     return LearningCurve(examples=len(examples), cosine=found.cosine, low=found.low, high=found.high)
 
 
-@pytest.mark.parametrize("n", [64, 256], ids=["64", "256"])
-def test_the_number_of_examples_needed_is_covered(n: int) -> None:
+@pytest.mark.parametrize(("n", "seeds"), [(64, 50), pytest.param(256, 100, marks=pytest.mark.slow)], ids=["64", "256"])
+def test_the_number_of_examples_needed_is_covered(n: int, seeds: int) -> None:
     """At least 90 of 100 hold the closed form (more than 98 may, see `needed`); the estimate has little bias."""
     held, found = 0, []
-    for seed in range(100):
+    for seed in range(seeds):
         value, low, high = _curve(_planted(n, 1.5, seed), seed).needed(0.97)
         held += low <= _needed(0.97, 1.5) <= high
         found.append(value)
-    assert held >= 90
+    assert held >= 0.9 * seeds
     assert np.median(found) == pytest.approx(_needed(0.97, 1.5), rel=0.1)
 
 

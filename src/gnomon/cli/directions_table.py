@@ -20,7 +20,17 @@ def print_directions(found: Directions) -> None:
         f"{about['concept']} in {about['subject']}{where}: {about['examples']} examples, {about['positive']} with it"
     )
     tested = about.get("test") is not None or any(m.labels.get("on") == "test" for m in found.measurements)
-    columns = ["method", "site", "cosine", "rank", "p-values", "AUROC, left out", *(["AUROC, test"] if tested else [])]
+    columns = [
+        "method",
+        "site",
+        "cosine",
+        "halves",
+        "seeds",
+        "rank",
+        "p-values",
+        "AUROC, left out",
+        *(["AUROC, test"] if tested else []),
+    ]
     print_table(title, columns, [_row(found, one, tested) for one in found.found])
     left_out = [m for m in found.measurements if m.quantity == "detection_auroc" and m.status != "ok"]
     for m in left_out:
@@ -46,6 +56,8 @@ def _row(found: Directions, one: Found, tested: bool) -> tuple[str, ...]:
         one.method,
         one.site,
         _text(found.reading("direction_cosine", **at)),
+        _bare(found.reading("split_half_cosine", **at)),
+        _bare(found.reading("seed_cosine", **at)),
         "–" if rank is None or rank.value is None else f"{rank.value:.0f}",
         " ".join(f"{p:.2g}" for p in one.p_values),
         _text(found.reading("detection_auroc", **at, on="left out")),
@@ -70,3 +82,7 @@ def _text(measurement: Measurement | None) -> str:
     if measurement is None:
         return "–"
     return str(read(measurement)) if measurement.status == "ok" else measurement.status
+
+
+def _bare(measurement: Measurement | None) -> str:
+    return "–" if measurement is None or measurement.value is None else f"{float(measurement.value):.2f}"

@@ -16,6 +16,7 @@ from gnomon.structure.directions.quantities import (
     DIRECTION_COSINE,
     DIRECTION_RANK,
     EXAMPLES_NEEDED,
+    SEED_COSINE,
     SPLIT_HALF_COSINE,
 )
 from gnomon.structure.directions.result import Directions, Found
@@ -24,6 +25,7 @@ _QUANTITIES = (
     DETECTION_AUROC,
     DIRECTION_COSINE,
     SPLIT_HALF_COSINE,
+    SEED_COSINE,
     DIRECTION_RANK,
     EXAMPLES_NEEDED,
     SURFACE_AUROC,
@@ -109,6 +111,7 @@ def _site(found: Directions, one: Found) -> dict[str, Any]:
         "site": one.site,
         "cosine": _text(found.reading("direction_cosine", **at)),
         "halves": _bare(found.reading("split_half_cosine", **at)),
+        "seeds": _bare(found.reading("seed_cosine", **at)),
         "rank": "–" if rank is None or rank.value is None else plain(float(rank.value)),
         "p_values": ", ".join(f"{p:.2g}" for p in one.p_values),
         "left_out": _text(found.reading("detection_auroc", **at, on="left out")),

@@ -14,6 +14,8 @@ from gnomon.randomness import Rng
 from gnomon.structure.kernel_machine import KernelMachine, Solver, fit
 from gnomon.structure.kernels import Kernel
 
+_CONSTANT, _VARY = "the predictor does not depend on its inputs", "give targets that vary, or lower ridge"
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Round:
@@ -167,10 +169,16 @@ def learned_metric(agop: Tensor, power: float) -> Tensor:
 
     Raises GnomonError when G is zero.
     """
-    values, vectors = torch.linalg.eigh((agop + agop.T) / 2)
+    symmetric = (agop + agop.T) / 2
+    if power == 1.0:  # as most machines have it: nothing to decompose
+        trace = symmetric.trace()
+        if not trace > 0:
+            raise GnomonError(_CONSTANT, mend=_VARY)
+        return symmetric * (len(symmetric) / trace)
+    values, vectors = torch.linalg.eigh(symmetric)
     raised = values.clamp(min=0.0).pow(power)
     total = raised.sum()
     if not total > 0:
-        raise GnomonError("the predictor does not depend on its inputs", mend="give targets that vary, or lower ridge")
+        raise GnomonError(_CONSTANT, mend=_VARY)
     metric: Tensor = (vectors * (len(values) * raised / total)) @ vectors.T
     return metric

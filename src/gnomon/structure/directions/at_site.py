@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,15 +18,22 @@ from gnomon.structure.directions.quantities import (
     DIRECTION_COSINE,
     DIRECTION_RANK,
     EXAMPLES_NEEDED,
+    SEED_COSINE,
     SPLIT_HALF_COSINE,
 )
 from gnomon.structure.directions.rank import rank_test
 from gnomon.structure.directions.readout import Readout
 from gnomon.structure.directions.result import Found
-from gnomon.structure.directions.sample_complexity import LearningCurve, parts
+from gnomon.structure.directions.sample_complexity import PART_FITS, LearningCurve, parts
 from gnomon.structure.directions.sites import select_site
 from gnomon.structure.directions.uncertainty import angle
+from gnomon.structure.directions.uncertainty_halves import seed_angles
 from gnomon.structure.examples import Examples
+
+_SPLITS = 24  # into halves
+_SEEDS = 3
+
+Fitted = Callable[[int, bool], None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,17 +53,20 @@ class Settings:
 
 
 def at_site(
-    method: Method, site: str, examples: Examples, cross: CrossFit, *, settings: Settings, rng: Rng
+    method: Method, site: str, examples: Examples, cross: CrossFit, *, settings: Settings, rng: Rng, fitted: Fitted
 ) -> tuple[Found, list[Measurement]]:
     """What ``method`` finds at ``site``: its subspace, fitted to all examples, with rank, detection and angle.
 
     Parameters
     ----------
     cross : of the same method and examples.
+    fitted : called with how many fits were made, and whether they are of those that `foreseen` counts.
 
     Raises GnomonError when the method cannot be fitted.
     """
-    rank = rank_test(method, examples, cross, most=settings.most, rng=rng.child("rank"))
+    rank = rank_test(
+        method, examples, cross, most=settings.most, rng=rng.child("rank"), fitted=lambda: fitted(1, False)
+    )
     subspace = leading(method, examples, rank=max(1, rank.rank), rng=rng.child("whole"))
     centre = examples.inputs.mean(dim=0)
     coordinates = subspace.coordinates(examples.inputs - centre).cpu().numpy()
@@ -72,7 +83,10 @@ def at_site(
         diagnostics={"p_values": list(rank.p_values), "level": rank.level},
         **common,
     )
-    curve, readings = _angle(method, examples, common, settings, rng)
+    fitted(1, True)
+    curve, readings = _angle(method, examples, common, settings, rng, fitted)
+    readings.append(_over_seeds(method, examples, common, rng))
+    fitted(_SEEDS if method.draws else 0, True)
     result = Found(
         method=method.name,
         site=site,
@@ -84,6 +98,11 @@ def at_site(
     )
     found = detection(detected, site=site, method=method.name, sites="one", on="left out")
     return result, [found, *readings, counted]
+
+
+def foreseen(method: Method) -> int:
+    """How many fits `at_site` takes, but for those of its tests of rank, which depend on what they find."""
+    return 1 + 2 * _SPLITS + PART_FITS + (_SEEDS if method.draws else 0)
 
 
 def detection(found: Auroc, *, site: str | None, method: str, sites: str, on: str) -> Measurement:
@@ -105,15 +124,18 @@ def refused(reason: str, *, site: str, method: str) -> Measurement:
 
 
 def _angle(
-    method: Method, examples: Examples, common: dict[str, Any], settings: Settings, rng: Rng
+    method: Method, examples: Examples, common: dict[str, Any], settings: Settings, rng: Rng, fitted: Fitted
 ) -> tuple[LearningCurve | None, list[Measurement]]:
     """The cosine to the direction of endless examples, and how it grows with their number."""
     n = len(examples)
     try:
-        found = angle(method, examples, rng=rng.child("angle"), level=settings.level)
+        found = angle(method, examples, rng=rng.child("angle"), level=settings.level, splits=_SPLITS)
     except GnomonError as error:
+        fitted(2 * _SPLITS + PART_FITS, True)
         return None, [Measurement.insufficient(DIRECTION_COSINE, str(error), **common)]
+    fitted(2 * _SPLITS, True)
     sizes, cosines = parts(method, examples, rng=rng.child("parts"))
+    fitted(PART_FITS, True)
     curve = LearningCurve(
         examples=n,
         cosine=found.cosine,
@@ -138,3 +160,12 @@ def _angle(
             exponent = {"exponent": curve.exponent}
             readings.append(Measurement.ok(EXAMPLES_NEEDED, needed, uncertainty, diagnostics=exponent, **common))
     return curve, readings
+
+
+def _over_seeds(method: Method, examples: Examples, common: dict[str, Any], rng: Rng) -> Measurement:
+    """How alike what other draws of the method's own give is."""
+    if not method.draws:
+        return Measurement.ok(SEED_COSINE, 1.0, Uncertainty.exact(), **common)
+    angles = seed_angles(method, examples, draws=_SEEDS, rng=rng.child("seeds"))
+    # three pairs of three draws say nothing about their own spread
+    return Measurement.ok(SEED_COSINE, float(angles.cos().mean()), Uncertainty.unknown(), **common)

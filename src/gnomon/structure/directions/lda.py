@@ -92,6 +92,7 @@ class Lda(Method):
     name: ClassVar[str] = "lda"
     source: ClassVar[str] = "Fisher, Annals of Eugenics 7 (1936) 179; Lam, Annals of Statistics 44 (2016) 928"
     most: ClassVar[int | None] = 1
+    draws: ClassVar[bool] = True
 
     def subspace(self, examples: Examples, *, rank: int, rng: Rng) -> Subspace:
         """See `Method.subspace`."""

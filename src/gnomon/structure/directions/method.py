@@ -20,11 +20,13 @@ class Method(abc.ABC):
     name : on the command line, in JSON and in tables.
     source : the paper or book that it comes from.
     most : the highest rank it can give, or ``None`` where only the dimension limits it; 1 for a single direction.
+    draws : whether what it finds depends on ``rng``; then its stability over seeds is measured.
     """
 
     name: ClassVar[str]
     source: ClassVar[str]
     most: ClassVar[int | None]
+    draws: ClassVar[bool] = False
 
     @abc.abstractmethod
     def subspace(self, examples: Examples, *, rank: int, rng: Rng) -> Subspace:

@@ -45,6 +45,19 @@ SPLIT_HALF_COSINE = catalogue.add(
         highest=1.0,
     )
 )
+SEED_COSINE = catalogue.add(
+    Quantity(
+        name="seed_cosine",
+        symbol=r"\cos\theta_s",
+        definition=r"\cos\theta_s = |\langle \hat b_1, \hat b_2 \rangle|, \quad \|\hat b_1\| = \|\hat b_2\| = 1",
+        convention="Of the leading directions that the same examples give with other draws of the method's own; the "
+        "mean over pairs of draws. Exactly 1 for a method that draws nothing.",
+        source="Yu & Kumbier, PNAS 117 (2020) 3920, arXiv:1901.08152 (stability to what an analysis happens to draw)",
+        dims=("site", "method"),
+        lowest=0.0,
+        highest=1.0,
+    )
+)
 DIRECTION_RANK = catalogue.add(
     Quantity(
         name="direction_rank",

@@ -29,6 +29,7 @@ class Random(Method):
     name: ClassVar[str] = "random"
     source: ClassVar[str] = "Mezzadri, Notices of the AMS 54 (2007) 592, arXiv:math-ph/0609050"
     most: ClassVar[int | None] = None
+    draws: ClassVar[bool] = True
 
     def subspace(self, examples: Examples, *, rank: int, rng: Rng) -> Subspace:
         """See `Method.subspace`."""

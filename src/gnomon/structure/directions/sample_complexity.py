@@ -17,6 +17,7 @@ from gnomon.structure.examples import Examples
 
 _PARTS = (4, 8, 16)
 _FITS = 16  # for every size: 4 splits into quarters, 2 into eighths, 1 into sixteenths
+PART_FITS = _FITS * len(_PARTS)  # at most: what is too small is left out
 _EXPONENTS = (0.6, 1.5)  # of tan² in 1/n, within which the law is taken to hold
 _LEAST = 0.1  # cosine of two parts below which its logarithm is noise
 _TARGETS = (0.5, 0.7, 0.8, 0.9, 0.95, 0.97, 0.99, 0.995, 0.999)

@@ -193,6 +193,19 @@ def test_the_order_of_the_pairs_and_of_the_two_in_each_is_of_no_matter() -> None
     assert centred_contrast(shuffled)[0].numbers == pytest.approx(centred_contrast(examples)[0].numbers)
 
 
+def test_more_pairs_than_dimensions_are_no_other_case() -> None:
+    """Coordinates that are zero change nothing, and make the dimension the larger number."""
+    few = pairs(64, contrast=0.5, distractor=0.8, d=8)
+    padded = torch.cat([few.inputs, few.inputs.new_zeros(len(few), 100)], dim=1)
+    many = Examples(inputs=padded, labels=few.labels, kind="paired", clusters=few.clusters)
+    assert centred_contrast(few)[0].numbers == pytest.approx(centred_contrast(many)[0].numbers)
+    for seed in range(8):  # on both sides of the limit
+        weak = pairs(64, contrast=0.13, distractor=0.8, d=8, seed=seed)
+        padded = torch.cat([weak.inputs, weak.inputs.new_zeros(len(weak), 100)], dim=1)
+        many = Examples(inputs=padded, labels=weak.labels, kind="paired", clusters=weak.clusters)
+        assert bool(centred_contrast(weak)) == bool(centred_contrast(many))
+
+
 def test_uncentred_components_are_recommended_only_where_they_find_it() -> None:
     assert centred_contrast(pairs(64, contrast=2.0, distractor=0.8))[0].mend.endswith("do not centre")
     assert not centred_contrast(pairs(64, contrast=0.3, distractor=0.8))[0].mend.endswith("do not centre")

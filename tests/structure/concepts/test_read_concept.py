@@ -120,6 +120,8 @@ def test_clusters_group_texts_without_pairing_them(write) -> None:
 def test_spans_are_words_or_characters(write) -> None:
     found = read_concept(write("text,label,at\nRome is in Rome,1,Rome\nit is here,0,3:5\n"), span="at")
     assert found.spans.tolist() == [[0, 4], [3, 5]]
+    found = read_concept(write("text,label,at\nThis is it,1,is\nunhappy,0,happy\nSo (so),1,(so)\n"), span="at")
+    assert found.spans.tolist() == [[5, 7], [2, 7], [3, 7]]  # a word before a part of one
     rows = [{"text": "it is", "label": 1, "at": [3, 5]}, {"text": "so so", "label": 0, "at": "so"}]
     assert read_concept(write("\n".join(map(json.dumps, rows)), "i.jsonl"), span="at").spans.tolist() == [
         [3, 5],

@@ -47,8 +47,8 @@ def read_concept(
     present : the label that has the concept, see `gnomon.structure.concepts.labels.read_labels`.
     pair : what holds the id that both texts of a pair share; the concept is then ``paired``.
     cluster : what groups dependent texts; by default each pair, or else each text, is on its own.
-    span : what names a part of each text: words, of which the first occurrence counts, or characters as ``begin:end``
-        or ``[begin, end]``.
+    span : what names a part of each text: words, of which the first occurrence counts (inside other words only where it
+        stands nowhere else), or characters as ``begin:end`` or ``[begin, end]``.
     positive, negative : instead of ``column``, ``label`` and ``pair``: the two columns that hold the text of a pair
         with and without the concept.
     kind : ``binary``, ``paired`` or ``graded``; follows from the labels and the pairs by default.
@@ -190,8 +190,10 @@ def _span(mark: Any, text: str, place: str) -> tuple[int, int]:
     elif isinstance(mark, list) and len(mark) == 2 and all(isinstance(m, int) for m in mark):
         begin, end = mark
     elif isinstance(mark, str) and mark.strip() and mark.strip() in text:
-        begin = text.index(mark.strip())
-        end = begin + len(mark.strip())
+        words = mark.strip()
+        whole = re.search(rf"(?<!\w){re.escape(words)}(?!\w)", text)  # "is" stands in "This is" twice
+        begin = text.index(words) if whole is None else whole.start()
+        end = begin + len(words)
     else:
         raise GnomonError(f"{place}: the span {mark!r} is not in the text", mend="give words of it, or begin:end")
     if not 0 <= begin < end <= len(text):

@@ -159,7 +159,7 @@ def test_the_threshold_of_batch_top_k_is_the_running_mean_of_the_least_active() 
         made.loss(rows, rows)
     wanted = leasts[0]
     for least in leasts[1:]:
-        wanted = 0.99 * wanted + 0.01 * least
+        wanted = 0.9 * wanted + 0.1 * least
     assert math.isclose(float(made.get_buffer("threshold")), wanted, rel_tol=1e-6)
     before_evaluation = float(made.get_buffer("threshold"))
     made.eval().loss(inputs, inputs)

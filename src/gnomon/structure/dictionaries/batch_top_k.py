@@ -12,7 +12,8 @@ from gnomon.randomness import Rng
 from gnomon.structure.dictionaries.dictionary import Architecture, Dictionary
 from gnomon.structure.dictionaries.selection import DENSE_SHARE, Chosen, above, check_active, largest_of_all
 
-_KEPT = 0.99
+# ten batches: in a short run a longer memory still holds the larger values of its start, and too few latents fire
+_KEPT = 0.9
 
 
 class BatchTopKSpec(Architecture):
@@ -31,7 +32,7 @@ class BatchTopK(Dictionary):
     r""":math:`z` keeps the nk largest positive of all n·m pre-activations of a batch; loss :math:`\lVert e \rVert^2`.
 
     At evaluation a vector may not depend on its batch: a latent is active where it exceeds a threshold, the running
-    mean (of weight 0.01 a batch) of the smallest value that was active in a batch.
+    mean (of weight 0.1 a batch) of the smallest value that was active in a batch.
 
     Source: Bussmann et al., arXiv:2412.06410.
 

@@ -21,14 +21,14 @@ class JumpReLUSpec(Architecture):
 
     Parameters
     ----------
-    penalty : λ, the coefficient of the number of active latents.
+    penalty : λ, the coefficient of the number of active latents: one pays where it explains a share of λ or more.
     threshold : that all latents start with, θ.
     bandwidth : ε of the kernel estimate. The paper has 0.001 for both, in runs of a million steps: a logarithm that
         moves by the learning rate a step needs as many to rise to where latents are, about 0.1 to 0.3 in this unit.
     """
 
     kind: Literal["jump_relu"] = "jump_relu"
-    penalty: float = Field(default=1e-3, ge=0.0)
+    penalty: float = Field(default=1e-2, ge=0.0)
     threshold: float = Field(default=0.1, gt=0.0)
     bandwidth: float = Field(default=0.05, gt=0.0)
 

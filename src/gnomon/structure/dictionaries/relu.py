@@ -12,6 +12,8 @@ from gnomon.structure.dictionaries.dictionary import Architecture, Dictionary
 from gnomon.structure.dictionaries.latents import Latents
 from gnomon.structure.dictionaries.selection import Chosen, above
 
+_MOST = 0.15
+
 
 class ReLUSpec(Architecture):
     r"""Options of `ReLU`.
@@ -19,7 +21,8 @@ class ReLUSpec(Architecture):
     Parameters
     ----------
     penalty : λ, the coefficient of the L1 norm of the codes; by default :math:`5 / \sqrt d` (Anthropic, Circuits
-        Updates, April 2024: 5 for vectors of mean squared length d).
+        Updates, April 2024: 5 for vectors of mean squared length d), but at most 0.15: it is meant for widths of
+        thousands, and at a width of 64 would leave 0.3 of the variance explained where a TopK has 0.9.
     """
 
     kind: Literal["relu"] = "relu"
@@ -53,5 +56,5 @@ class ReLU(Dictionary):
         del latents
         coefficient = self.architecture.penalty
         if coefficient is None:
-            coefficient = 5 / math.sqrt(self.encoder.shape[1])
+            coefficient = min(_MOST, 5 / math.sqrt(self.encoder.shape[1]))
         return coefficient * values.sum() / n

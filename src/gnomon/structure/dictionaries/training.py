@@ -24,6 +24,9 @@ from gnomon.structure.dictionaries.optimiser import Optimiser, schedule
 from gnomon.structure.dictionaries.pool import Pool
 from gnomon.structure.dictionaries.rows import Rows
 
+_LASTING = 10_000  # steps
+_HIGHEST = 1e-2
+
 
 class Training(Spec):
     r"""How a dictionary is trained.
@@ -32,8 +35,7 @@ class Training(Spec):
     ----------
     rows : training rows, rounded down to whole batches; more than there are begin another epoch.
     batch : rows of a batch.
-    learning_rate : at its highest; by default :math:`2 \cdot 10^{-4} \sqrt{2^{14} / m}` (Gao et al.,
-        arXiv:2406.04093, figure 3).
+    learning_rate : at its highest; by default that of `default_learning_rate`.
     momentum : Adam's :math:`\beta_1`.
     warm_up : share of the steps in which the learning rate and the sparsity penalty rise from 0, at most 1,000 steps.
     decay : share of the steps, the last, in which the learning rate falls to 0.
@@ -58,6 +60,20 @@ class Training(Spec):
     def steps(self) -> int:
         """Whole batches in ``rows``."""
         return self.rows // self.batch
+
+
+def default_learning_rate(latents: int, steps: int) -> float:
+    r""":math:`2 \cdot 10^{-4} \sqrt{2^{14} / m} \cdot \sqrt{\max(1, 10^4 / T)}` for T steps, but at most 0.01.
+
+    The first two factors are those of Gao et al., arXiv:2406.04093, figure 3, for runs of many steps. Adam moves an
+    entry by about the learning rate a step, so that in few steps directions do not get to where they belong. The third
+    factor is ours, from runs of 200 to 2,000 steps; the table on the page on dictionaries has what they gave.
+
+    >>> default_learning_rate(2**14, 100_000), default_learning_rate(2**14, 2500)
+    (0.0002, 0.0004)
+    """
+    lasting = 2e-4 * math.sqrt(2**14 / latents)
+    return max(lasting, min(_HIGHEST, lasting * math.sqrt(max(1.0, _LASTING / steps))))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -169,7 +185,7 @@ class _Run:
         self._device = device
         self._pool = Pool(rows, batch=training.batch, size=training.pool, rng=rng.child("rows"))
         self._optimiser = Optimiser(self.dictionary, training.momentum)
-        self._learning_rate = training.learning_rate or 2e-4 * math.sqrt(2**14 / architecture.latents)
+        self._learning_rate = training.learning_rate or default_learning_rate(architecture.latents, training.steps)
         self._dead_after = training.dead_after or max(1, min(10_000_000, training.rows // 10))
         self._warm = min(1000, round(training.warm_up * training.steps))
         self._decay = round(training.decay * training.steps)

@@ -64,8 +64,9 @@ def test_nothing_to_be_found_is_exit_code_three(tmp_path: Path, capsys: pytest.C
         (["--method", "nothing"], "unknown method"),
         (["--level", "2"], "a level of 2"),
         (["--method", "network_agop"], "gradients"),
+        (["--out", __file__], "exists and holds something else"),
     ],
-    ids=["concept", "method", "level", "gradients"],
+    ids=["concept", "method", "level", "gradients", "out"],
 )
 def test_bad_input_is_one_line(
     arguments: list[str], says: str, arrays: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]

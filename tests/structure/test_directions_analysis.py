@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -12,7 +13,7 @@ import torch
 
 from gnomon.errors import GnomonError, InsufficientEvidenceError
 from gnomon.randomness import Rng
-from gnomon.structure.artefact import DOCUMENT
+from gnomon.structure.artefact import DOCUMENT, Artefact
 from gnomon.structure.directions.analysis import analyse
 from gnomon.structure.directions.at_site import Settings
 from gnomon.structure.directions.logistic import Logistic
@@ -20,7 +21,7 @@ from gnomon.structure.directions.mean_difference import MeanDifference
 from gnomon.structure.directions.method import Method
 from gnomon.structure.directions.random import Random
 from gnomon.structure.directions.readout import Readout
-from gnomon.structure.directions.result import Directions
+from gnomon.structure.directions.result import KIND, Directions
 from gnomon.structure.directions.study import study_arrays
 from gnomon.structure.examples import Examples
 from gnomon.structure.subspace import Subspace
@@ -138,6 +139,13 @@ def test_it_comes_back_from_the_disk(found: Directions, tmp_path: Path) -> None:
         assert torch.equal(one.centre, other.centre)
         x = torch.randn(5, 12, dtype=torch.float64)
         assert torch.equal(one.scores(x), other.scores(x))
+    held = Artefact.load(tmp_path / "kept", KIND)
+    for part in ({"examples": "x"}, {"cosine": None}, 3):
+        document = json.loads(json.dumps(held.document))
+        document["found"][0]["curve"] = {**document["found"][0]["curve"], **part} if isinstance(part, dict) else part
+        Artefact(KIND, document, held.tensors).save(tmp_path / "broken")
+        with pytest.raises(GnomonError, match="holds no whole directions"):
+            Directions.load(tmp_path / "broken")
     (tmp_path / "kept" / DOCUMENT).write_text("{}")
     with pytest.raises(GnomonError, match="cannot be read"):
         Directions.load(tmp_path / "kept")

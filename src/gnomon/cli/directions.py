@@ -90,10 +90,14 @@ def directions(
     from gnomon.cli.directions_table import print_directions
     from gnomon.cli.progress import progress_bar
     from gnomon.lab.store import Store, recording
+    from gnomon.structure.artefact import check_target
     from gnomon.structure.concepts.reading import load_examples, read_concept
     from gnomon.structure.directions.at_site import Settings
+    from gnomon.structure.directions.result import KIND
     from gnomon.structure.directions.study import study, study_arrays
 
+    if out is not None:
+        check_target(out, KIND)
     methods = _methods(split(names) or list(_DEFAULT))
     settings = Settings(most=most, level=level)
     spec = {
@@ -150,15 +154,17 @@ def directions(
                     **common,
                 )
                 sink.add(found.measurements)
+    # printed first: what was found is not lost where it cannot be written
+    if as_json:
+        print_json(found.to_json())
+    else:
+        print_directions(found)
     written = {"directions": None if out is None else found.save(out)}
     if page is not None:
         from gnomon.report.directions import write_directions
 
         written["page"] = write_directions(found, page)
-    if as_json:
-        print_json(found.to_json())
-    else:
-        print_directions(found)
+    if not as_json:
         for what, path in written.items():
             if path is not None:
                 typer.echo(f"{what}: {path}")

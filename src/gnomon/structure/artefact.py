@@ -42,10 +42,7 @@ class Artefact:
         Raises GnomonError when something else is there, or when it cannot be written.
         """
         target = Path(path)
-        if target.exists() and (not target.is_dir() or any(target.iterdir())):
-            held = _document(target)["kind"] if (target / DOCUMENT).is_file() else "something else"
-            if held != self.kind:
-                raise GnomonError(f"{target} exists and holds {held}", mend="give another directory or remove it")
+        check_target(target, self.kind)
         content = save({name: tensor.detach().cpu().contiguous() for name, tensor in self.tensors.items()})
         header = {"kind": self.kind, "checksum": _checksum(self.document, content), **self.document}
         try:
@@ -82,6 +79,15 @@ class Artefact:
         if _checksum(inner, content) != document["checksum"]:
             raise GnomonError(f"{source} is damaged: its checksum does not match", mend="write the artefact anew")
         return cls(kind, inner, tensors)
+
+
+def check_target(path: str | os.PathLike[str], kind: str) -> None:
+    """Raise GnomonError when `Artefact.save` would for what is at ``path``: to be called before long work."""
+    target = Path(path)
+    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+        held = _document(target)["kind"] if (target / DOCUMENT).is_file() else "something else"
+        if held != kind:
+            raise GnomonError(f"{target} exists and holds {held}", mend="give another directory or remove it")
 
 
 def _document(directory: Path) -> dict[str, Any]:

@@ -184,7 +184,7 @@ class Directions:
                 concerns=tuple(document["concerns"]),
                 provenance=None if provenance is None else Provenance.from_json(provenance),
             )
-        except (KeyError, TypeError) as error:
+        except (KeyError, TypeError, ValueError) as error:
             raise GnomonError(f"{path} holds no whole directions: {error}", mend="write the artefact anew") from error
 
 

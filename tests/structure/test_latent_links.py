@@ -125,6 +125,28 @@ def test_intervals_of_cosines_cover() -> None:
     assert 0.5 < np.mean(halves) < 0.95
 
 
+@pytest.mark.parametrize("strength", [1.5, 0.02], ids=["clear", "noise"])
+def test_intervals_of_cosines_cover_in_many_dimensions(strength: float) -> None:
+    """60 heavy-tailed examples in 400 dimensions: what is found has a cosine of 0.7 with the planted one, or none."""
+    dictionary = drawn(12, 400, 4)
+    atoms = torch.nn.functional.normalize(dictionary.decoder.detach().double(), dim=1)
+    planted = torch.nn.functional.normalize(atoms[3] + 0.5 * atoms[5], dim=0)
+    truth = (atoms @ planted).numpy()
+    covered, values = [], []
+    labels = torch.tensor([1.0, -1.0]).repeat(30)
+    for seed in range(60):
+        noise = torch.from_numpy(np.random.default_rng(seed).standard_t(4, size=(60, 400)))
+        examples = Examples(inputs=strength * labels[:, None] * planted + 0.45 * noise, labels=labels)
+        found = alignment(recovered(examples, _difference, rng=Rng(seed)), dictionary)
+        covered.append((found.low <= truth) & (truth <= found.high))
+        values.append(found.value)
+    assert np.mean(covered) >= 0.92
+    assert np.mean(covered, axis=0).min() >= 0.85
+    if strength > 1:
+        assert np.mean(values, axis=0) == pytest.approx(truth, abs=0.03)
+        assert np.mean(covered) <= 0.99
+
+
 def _difference(examples: Examples) -> torch.Tensor:
     return examples.inputs[examples.positive].mean(dim=0) - examples.inputs[~examples.positive].mean(dim=0)
 

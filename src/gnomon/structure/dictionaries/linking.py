@@ -27,6 +27,8 @@ from gnomon.structure.examples import Examples
 Direction = Callable[[Examples], Tensor]
 _COLUMNS = 1024
 _ROUNDING = 1e-6
+_FEWEST = 3  # groups that tell how much of a direction is noise
+_LEAST_KEPT = 0.1
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -147,10 +149,17 @@ class Estimates:
 def alignment(found: Recovered, dictionary: Dictionary, *, level: float = 0.95) -> Estimates:
     r"""The cosine of each latent's direction with the one that is to be found, ``(m,)``, by the jackknife.
 
-    Noise in a direction turns it away from every latent; the cosine is corrected for that bias to first order,
-    :math:`G\hat c - (G - 1) \bar c_{(g)}`. Source: Efron & Stein, Annals of Statistics 9 (1981) 586.
+    Noise in a direction turns it away from every latent alike: in many dimensions :math:`\hat v` has the cosine
+    :math:`\kappa` with the true one, and :math:`\kappa \cos(v, d)` with a latent. Directions without one of G groups
+    each differ by noise alone; with :math:`q = (G - 1)(1 - \bar c)` of their mean cosine :math:`\bar c`,
 
-    Raises GnomonError when the direction is not of the dictionary's width.
+    .. math:: \kappa^{-2} = 1 + \frac{G - 1}{G} \frac{q}{1 - q},
+
+    and cosines are divided by κ, which is found anew without each group. Where κ² is not sure to be above 0.1, cosines
+    are left as they are, and their interval is all of [−1, 1].
+
+    Source: Efron & Stein, Annals of Statistics 9 (1981) 586, of the variance; Spearman, Am. J. Psychol. 15 (1904) 72,
+    of dividing by reliability. Raises GnomonError when the direction is not of the dictionary's width.
     """
     atoms = torch.nn.functional.normalize(dictionary.decoder.detach().double(), dim=1)
     if found.direction.shape != atoms.shape[1:]:
@@ -158,8 +167,22 @@ def alignment(found: Recovered, dictionary: Dictionary, *, level: float = 0.95) 
     directions = torch.cat([found.direction[None], found.without]).to(atoms)
     cosines = (directions @ atoms.T).cpu().numpy()
     groups = len(cosines) - 1
-    corrected = groups * cosines[0] - (groups - 1) * cosines[1:].mean(axis=0)
-    return _jackknifed(corrected, cosines[1:], -1.0, level)
+    if groups < _FEWEST:
+        return _unknown(cosines[0], level)
+    apart = 1 - (directions[1:] @ directions[1:].T).cpu().numpy()
+    np.fill_diagonal(apart, 0.0)
+    whole, own = apart.sum(), apart.sum(axis=1)
+    noise = max(0.0, float(whole / groups))
+    kept = 1 - np.maximum(0.0, (whole - 2 * own) / (groups - 2))  # κ² of the directions without a group
+    surely = kept.mean() - stdtrit(groups - 1, 0.5 + level / 2) * _jackknife_error(kept)
+    if noise >= 1 or surely < _LEAST_KEPT or kept.min() <= 0:
+        return _unknown(cosines[0], level)
+    kappa = (1 + (groups - 1) / groups * noise / (1 - noise)) ** -0.5
+    return _jackknifed(cosines[0] / kappa, cosines[1:] / np.sqrt(kept)[:, None], -1.0, level)
+
+
+def _unknown(cosines: NDArray[Any], level: float) -> Estimates:
+    return Estimates(value=cosines, low=-np.ones_like(cosines), high=np.ones_like(cosines), level=level)
 
 
 def shares(found: Recovered, dictionary: Dictionary, latents: NDArray[np.int64], *, level: float = 0.95) -> Estimates:
@@ -176,11 +199,15 @@ def shares(found: Recovered, dictionary: Dictionary, latents: NDArray[np.int64],
 
 def _jackknifed(value: NDArray[Any], without: NDArray[Any], lowest: float, level: float) -> Estimates:
     """``value`` with the jackknife's interval, inside [lowest, 1]."""
-    groups = len(without)
-    error = np.sqrt((groups - 1) / groups * np.square(without - without.mean(axis=0)).sum(axis=0))
-    half = stdtrit(groups - 1, 0.5 + level / 2) * error
+    half = stdtrit(len(without) - 1, 0.5 + level / 2) * _jackknife_error(without)
     value, low, high = (np.clip(x, lowest, 1.0) for x in (value, value - half, value + half))
     return Estimates(value=value, low=low, high=high, level=level)
+
+
+def _jackknife_error(without: NDArray[Any]) -> NDArray[Any]:
+    """Standard error of what has these values without each group."""
+    groups = len(without)
+    return np.asarray(np.sqrt((groups - 1) / groups * np.square(without - without.mean(axis=0)).sum(axis=0)))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -11,7 +11,7 @@ from sklearn.metrics import adjusted_rand_score
 from gnomon.errors import GnomonError
 from gnomon.randomness import Rng
 from gnomon.structure.mixtures import Gradients, Mixture, find_strands
-from gnomon.structure.mixtures.expectation_maximisation import fit
+from gnomon.structure.mixtures.expectation_maximisation import carriers, fit, two_levels
 from gnomon.structure.mixtures.known import GatedTeacher, noisy
 from gnomon.structure.mixtures.mixture import background_log_density, pooled_inverse
 from gnomon.structure.mixtures.path import paths
@@ -79,30 +79,28 @@ def test_the_background_of_isotropic_gradients_is_uniform() -> None:
         (4, 2, 16, 600, 1),
         pytest.param(4, 2, 16, 600, 3, marks=pytest.mark.slow),
         pytest.param(4, 2, 64, 800, 1, marks=pytest.mark.slow),
-        pytest.param(
-            *(16, 4, 256, 4000, 1),
-            marks=[
-                pytest.mark.slow,
-                pytest.mark.xfail(
-                    reason="one direction of one strand is not the teacher's; groups and ranks are right"
-                ),
-            ],
-        ),
+        pytest.param(16, 4, 256, 4000, 1, marks=pytest.mark.slow),
     ],
     ids=lambda v: str(v),
 )
 def test_planted_strands_are_found(strands: int, rank: int, dimension: int, n: int, outputs: int) -> None:
     jacobians, gates, teacher = _teacher_gradients(strands, rank, dimension, n, outputs=outputs)
-    found = find_strands(jacobians, rng=Rng(0), most=max(8, strands + 4))
+    found = find_strands(jacobians, rng=Rng(0), most=strands + 4)
     assert found.number.value == strands
     assert found.measurements["strand_dimensions"].value.tolist() == [float(rank)] * strands
-    assert adjusted_rand_score(gates, found.labels) > 0.9
-    for subspace in found.subspaces:
+    assert found.number.uncertainty.kind == "unknown"
+    assert found.number.diagnostics["number_of_each_split"].shape == (3,)
+    lengths = jacobians.flatten(1).norm(dim=1)
+    heard = (lengths > 0.4 * lengths.square().mean().sqrt()).numpy()  # twice the noise: others belong to no strand
+    assert adjusted_rand_score(gates[heard], found.labels[heard]) > 0.95
+    stated = np.sin(found.measurements["strand_angles"].value)
+    for subspace, angle in zip(found.subspaces, stated, strict=True):
         nearest = min(
             float(torch.linalg.matrix_norm(base - subspace.basis @ (subspace.basis.T @ base), 2))
             for base in teacher.bases
         )
         assert nearest < math.sin(0.15)
+        assert angle / 2.5 < nearest < 2.5 * angle
 
 
 @pytest.mark.slow
@@ -113,16 +111,48 @@ def test_exact_gradients_are_as_good_as_noisy_ones() -> None:
     assert adjusted_rand_score(gates, found.labels) > 0.95
 
 
+def test_a_context_that_lies_in_its_own_direction_is_no_dimension() -> None:
+    """Directions carried by one context, and by all of them alike."""
+    along = torch.ones(1, 50, 2)
+    along[0, :, 1] = 1e-3
+    along[0, 7, 1] = 1.0
+    torch.testing.assert_close(
+        carriers(along, torch.ones(1, 50).double(), 1), torch.tensor([[50.0, 1.0]]).double(), rtol=1e-3, atol=0
+    )
+    spectra, totals = along.square().sum(dim=1).double(), torch.tensor([51.0]).double()
+    counts = torch.tensor([50.0]).double()
+    assert int(two_levels(spectra, totals, counts, 40, 2)[0]) == 2
+    assert int(two_levels(spectra, totals, counts, 40, 2, carriers(along, torch.ones(1, 50).double(), 1))[0]) == 1
+
+
+@pytest.mark.parametrize("seed", ["1002", pytest.param("5", marks=pytest.mark.slow)])
+def test_subspaces_of_unequal_noise_are_no_strands(seed: str) -> None:
+    """Small gradients are noisier than large ones: a subspace within a subspace is not another strand."""
+    jacobians, _, _ = _teacher_gradients(1, 2, 16, 300, seed=int(seed))
+    found = find_strands(jacobians, rng=Rng(0), most=4)
+    assert (found.number.value, found.preferred) == (1.0, 1)
+
+
+def test_as_many_strands_as_were_tried_are_no_answer() -> None:
+    jacobians, _, _ = _teacher_gradients(4, 1, 16, 300)
+    found = find_strands(jacobians, rng=Rng(0), most=2)
+    assert found.number.status == "insufficient"
+    assert "larger `most`" in found.number.reason
+    assert found.mixture is None
+    assert found.probabilities.isnan().all()
+    assert {m.status for m in found.measurements.values()} == {"insufficient"}
+
+
 def test_one_strand_is_one() -> None:
-    jacobians, _, _ = _teacher_gradients(1, 2, 16, 400)
-    found = find_strands(jacobians, rng=Rng(0), most=6)
+    jacobians, _, _ = _teacher_gradients(1, 2, 16, 300)
+    found = find_strands(jacobians, rng=Rng(0), most=4)
     assert (found.number.value, found.preferred) == (1.0, 1)
     assert found.measurements["strand_dimensions"].value.tolist() == [2.0]
 
 
 def test_uniform_directions_have_no_strand() -> None:
-    noise = torch.randn(400, 16, generator=torch.Generator().manual_seed(0))
-    found = find_strands(noise, rng=Rng(0), most=6)
+    noise = torch.randn(300, 16, generator=torch.Generator().manual_seed(0))
+    found = find_strands(noise, rng=Rng(0), most=4)
     assert found.number.value == 0
     assert found.mixture is None
     assert found.measurements["strand_shares"].status == "insufficient"
@@ -131,8 +161,8 @@ def test_uniform_directions_have_no_strand() -> None:
 def test_one_covariance_is_no_mixture() -> None:
     """A spectrum that falls smoothly has no strands in it."""
     spectrum = torch.arange(1, 17) ** -1.0
-    noise = torch.randn(800, 16, generator=torch.Generator().manual_seed(0)) * spectrum.sqrt()
-    assert find_strands(noise, rng=Rng(0), most=6).preferred <= 1
+    noise = torch.randn(500, 16, generator=torch.Generator().manual_seed(0)) * spectrum.sqrt()
+    assert find_strands(noise, rng=Rng(0), most=4).preferred <= 1
 
 
 def test_probabilities_are_calibrated() -> None:
@@ -176,12 +206,28 @@ def test_the_scale_of_a_context_does_not_matter() -> None:
 
 
 def test_contexts_without_a_gradient_are_left_out() -> None:
-    jacobians, _, _ = _teacher_gradients(2, 1, 16, 400)
+    jacobians, _, _ = _teacher_gradients(2, 1, 16, 200)
     jacobians[7] = 0
     found = find_strands(jacobians, rng=Rng(0), most=4)
     assert found.number.value == 2
     assert torch.isnan(found.probabilities[7]).all()
     assert found.labels[7] == 2
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("strands", "rank", "dimension", "n"), [(3, 2, 16, 70), (2, 4, 32, 80), (4, 2, 64, 160)])
+def test_what_would_suffice_does(strands: int, rank: int, dimension: int, n: int) -> None:
+    """Too few contexts give the right number or none, and as many as are asked for show it."""
+    wanted = []
+    for seed in range(8000, 8006):
+        few = find_strands(_teacher_gradients(strands, rank, dimension, n, seed=seed)[0], rng=Rng(0), most=strands + 3)
+        if few.number.status == "ok":
+            assert few.number.value == strands
+        else:
+            wanted.append(few.number.suffices["examples"])
+            enough = _teacher_gradients(strands, rank, dimension, wanted[-1], seed=seed)[0]
+            assert find_strands(enough, rng=Rng(0), most=strands + 3).number.value == strands
+    assert wanted
 
 
 def test_too_few_contexts_say_how_many_would_do() -> None:

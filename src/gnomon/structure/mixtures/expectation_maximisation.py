@@ -74,7 +74,7 @@ def fit(
             spectra, turn = values.flip(1).clamp(min=0.0), turn.flip(2)
             along, bases = along @ turn.float(), bases @ turn
             totals = weights.sum(dim=1)
-            ranks, leaks = two_levels(spectra, totals, counts * c, d, most_rank)
+            ranks, leaks = two_levels(spectra, totals, counts * c, d, most_rank, carriers(along, weights, c))
         inside = along.square().reshape(k, n, c, q).sum(dim=2).double().cumsum(dim=2).permute(1, 0, 2)
         outside = (1 - at_rank(inside, ranks)).clamp(min=0.0)
         joint = torch.cat([strand_log_density(outside, ranks, leaks, gradients), background[:, None]], 1) + shares.log()
@@ -90,7 +90,8 @@ def fit(
             break
         before = now
         heavy = counts * c >= _PER_DIMENSION
-        if not bool(heavy.all()) and bool(heavy.any()):
+        heavy[counts.argmax()] = True  # one is left, when the background has taken almost all contexts
+        if not bool(heavy.all()):
             along, bases, weights, counts = along[heavy], bases[heavy], weights[heavy], counts[heavy]
             ranks, leaks, shares = ranks[heavy], leaks[heavy], shares[torch.cat([heavy, heavy.new_ones(1)])]
             shares, k = shares / shares.sum(), len(ranks)
@@ -101,12 +102,27 @@ def fit(
     return Fit(mixture, now, spectra, totals, counts, joint, done)
 
 
-def two_levels(spectra: Tensor, totals: Tensor, counts: Tensor, d: int, most: int) -> tuple[Tensor, Tensor]:
+def carriers(along: Tensor, weights: Tensor, rows: int) -> Tensor:
+    r"""``(k, q)`` effective number of contexts that each direction rests on.
+
+    :math:`(\sum_i a_i)^2 / \sum_i a_i^2` of the contexts' parts :math:`a_i` in its eigenvalue. A context whose own
+    direction has got into the subspace lies in it exactly and weighs more than a hundred others: the eigenvalue is
+    large, and this number is 1.
+    """
+    k, _, q = along.shape
+    parts = along.square().reshape(k, -1, rows, q).sum(dim=2).double() * weights[:, :, None]
+    return parts.sum(dim=1).square() / parts.square().sum(dim=1).clamp(min=torch.finfo(parts.dtype).tiny)
+
+
+def two_levels(
+    spectra: Tensor, totals: Tensor, counts: Tensor, d: int, most: int, carried: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
     r"""Rank and leak of each strand: the split of its spectrum into two levels that is the most likely.
 
     ``(k, q)`` leading eigenvalues, ``(k,)`` traces and numbers of gradients. With r eigenvalues of mean a above and
     the others of mean b, the log-likelihood is :math:`-\frac m2 [r \ln a + (d - r) \ln b]`, less half of ln m for
-    each of r(d - r) parameters; the leak is b/a.
+    each of r(d - r) parameters; the leak is b/a. Directions from the first on that fewer than 4 contexts carry
+    (``carried``, see `carriers`) are not counted.
     """
     r = torch.arange(1, min(most, spectra.shape[1], d - 1) + 1).to(spectra)
     top = spectra.cumsum(dim=1)[:, : len(r)]
@@ -117,6 +133,9 @@ def two_levels(spectra: Tensor, totals: Tensor, counts: Tensor, d: int, most: in
     m = counts[:, None].clamp(min=2.0)
     score = -m / 2 * (r * high.log() + (d - r) * low.log()) - r * (d - r) / 2 * m.log()
     score = score.masked_fill((r > 1) & (_PER_DIMENSION * r > m), -torch.inf)
+    if carried is not None:
+        few = (carried[:, : len(r)] < _PER_DIMENSION).cumsum(dim=1) > 0
+        score = score.masked_fill((r > 1) & few, -torch.inf)
     best = score.argmax(dim=1, keepdim=True)
     leaks = (low / high).gather(1, best)[:, 0].clamp(max=1 - 1e-6)
     return best[:, 0] + 1, leaks

@@ -52,7 +52,7 @@ class Gradients:
         n = len(values)
         if not bool(torch.isfinite(values).all()):
             raise GnomonError("gradients hold NaN or infinite numbers", mend="leave out such contexts")
-        groups = np.arange(n) if clusters is None else np.asarray(clusters, dtype=np.int64)
+        groups = np.arange(n) if clusters is None else np.unique(clusters, return_inverse=True)[1]
         if groups.shape != (n,):
             raise GnomonError(f"clusters {groups.shape} are not of {n} contexts")
         norms = values.flatten(1).norm(dim=1)

@@ -20,6 +20,7 @@ from gnomon.subjects.edit import visiting
 
 _MAX_POSITIONS = 8192
 _FEWEST_CLUSTERS = 8
+_LEAST = torch.finfo(torch.float32).eps ** 2  # a divergence that rounding of the scores makes by itself
 
 STRAND_EFFECT = catalogue.add(
     Quantity(
@@ -45,13 +46,14 @@ def step_effects(subject: Subject, data: Data, site: str, steps: Tensor, *, leng
     r"""``(n,)`` divergence KL(p‖p′) in nats of each example's last prediction, by a step at ``site``.
 
     Example i has ``length`` times the norm of its activation times ``steps[i]``, ``(n, d)``, added at the
-    prediction's own position. Raises GnomonError unless the loss is categorical and the length positive.
+    prediction's own position. Raises GnomonError unless the loss is categorical, the length positive and a prediction
+    in every example.
 
     Cost: two forward passes an example.
     """
     if subject.loss is None or not subject.loss.categorical or not length > 0:
         raise GnomonError("steps need a loss over classes and a positive length")
-    found = torch.zeros(len(data), dtype=torch.float64)
+    found = torch.full((len(data),), torch.nan, dtype=torch.float64)
     with subject.evaluating(), torch.no_grad():
         for batch in data.batches(max_positions=_MAX_POSITIONS):
             rows, places, before = _last(subject, batch)
@@ -59,14 +61,20 @@ def step_effects(subject: Subject, data: Data, site: str, steps: Tensor, *, leng
 
             def step(activation: Tensor, rows: Tensor = rows, places: Tensor = places, own: Tensor = own) -> Tensor:
                 moved = activation.clone()
-                here = activation[rows, places]
-                moved[rows, places] = here + length * here.norm(dim=1, keepdim=True) * own[rows].to(here)
+                at = (rows, places) if activation.ndim == 3 else (rows,)  # without positions, a row is an example
+                here = activation[at]
+                moved[at] = here + length * here.norm(dim=1, keepdim=True) * own[rows].to(here)
                 return moved
 
             with visiting(subject, {site: step}):
                 _, _, after = _last(subject, batch)
             divergence = (before.exp() * (before - after)).sum(dim=1).clamp(min=0.0)
             found[batch.examples[rows.cpu()]] = divergence.cpu()
+    if bool(found.isnan().any()):
+        raise GnomonError(
+            f"{int(found.isnan().sum())} examples have no prediction, or one that is not a number",
+            mend="leave such examples out",
+        )
     return found
 
 
@@ -92,18 +100,20 @@ def strand_effects(
     """`STRAND_EFFECT` of each strand, for its ``members``, ``(n,)`` bool, and for the other contexts.
 
     Intervals are of Student's t over clusters, of the difference of logarithms, which is paired: each context has its
-    own random step. Fewer than 8 clusters are ``insufficient``.
+    own random step. Divergences below 1.4e-14, which rounding makes, count as that. Fewer than 8 clusters are
+    ``insufficient``.
 
     Cost: two forward passes an example for the random steps, and two for each strand.
     """
+    if not strands:
+        return []
     d = next(iter(strands.values())).basis.shape[0]
-    tiny = torch.finfo(torch.float64).tiny
     anywhere = _directions(torch.eye(d, dtype=torch.float64), len(data), rng.child("anywhere"))
-    random = step_effects(subject, data, site, anywhere, length=length).clamp(min=tiny).log()
+    random = step_effects(subject, data, site, anywhere, length=length).clamp(min=_LEAST).log()
     measured = []
     for name, subspace in strands.items():
         along = _directions(subspace.basis.cpu(), len(data), rng.child("along", name))
-        moved = step_effects(subject, data, site, along, length=length).clamp(min=tiny).log()
+        moved = step_effects(subject, data, site, along, length=length).clamp(min=_LEAST).log()
         for group, of in (("in the strand", members[name]), ("outside", ~members[name])):
             difference, clusters = (moved - random)[of].numpy(), data.clusters[of.numpy()]
             labels = {"strand": name, "group": group}

@@ -20,8 +20,10 @@ class GatedTeacher:
     r"""A function that uses few directions at a time: :math:`y_j(x, s) = f_{sj}(U_s^\top x)`.
 
     The gate s is drawn with probabilities ``shares`` and given beside x, one-hot; :math:`f_{sj}` is a sum of 12
-    tanh units of standard normal weights, so that every gradient in x lies in :math:`U_s`, exactly, and spans it. Rows
-    x are standard normal.
+    tanh units, :math:`\sum_m v_m \tanh(a_m^\top z + b_m)`, so that every gradient in x lies in :math:`U_s`, exactly.
+    Weights are standard normal and turned and stretched so that :math:`\sum_m v_m^2 a_m a_m^\top = 12`: otherwise the
+    weakest of four directions holds 0.7 to 15 % of the squared gradient (mostly 5 %), and whether it can be found is
+    a matter of luck; so it is 7 to 20 %. Rows x are standard normal.
 
     Parameters
     ----------
@@ -64,7 +66,10 @@ class GatedTeacher:
         k, c, r, m = self.strands, self.outputs, self.rank, _UNITS
         into = torch.randn(k, c, m, r, dtype=torch.float64, generator=generator)
         offsets = torch.randn(k, c, m, dtype=torch.float64, generator=generator)
-        return into, offsets, torch.randn(k, c, m, dtype=torch.float64, generator=generator)
+        out = torch.randn(k, c, m, dtype=torch.float64, generator=generator)
+        weighted = out[..., None] * into
+        values, vectors = torch.linalg.eigh(weighted.mT @ weighted / m)
+        return into @ (vectors * values.rsqrt()[..., None, :]) @ vectors.mT, offsets, out
 
     def draw(self, n: int, rng: Rng) -> tuple[Tensor, Tensor]:
         """Inputs ``(n, d)`` and gates ``(n,)``."""

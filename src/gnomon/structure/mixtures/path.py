@@ -64,10 +64,11 @@ def paths(gradients: Gradients, *, most: int, most_rank: int, rng: Rng) -> dict[
     blurred it would take contexts from them, and the probabilities would be wrong.
     """
     d, n = gradients.dimension, len(gradients)
+    uniform_inverse = torch.eye(d, dtype=torch.float64, device=gradients.values.device)
     price = (d * (d + 1) / 2 - 1) / 2 * math.log(n)
     pooled, uniform = (
         path(gradients, most=most, most_rank=most_rank, rng=rng.child(name), background=background)
-        for name, background in (("pooled", pooled_inverse(gradients)), ("uniform", torch.eye(d).to(torch.float64)))
+        for name, background in (("pooled", pooled_inverse(gradients)), ("uniform", uniform_inverse))
     )
     best = {}
     for k in sorted({*pooled, *uniform}):

@@ -21,7 +21,7 @@ from gnomon.structure.mixtures.expectation_maximisation import Fit
 from gnomon.structure.mixtures.gradients import Gradients
 from gnomon.structure.mixtures.mixture import Mixture, background_log_density, pooled_inverse
 from gnomon.structure.mixtures.path import paths
-from gnomon.structure.mixtures.reproduction import Halves, largest_reproduced
+from gnomon.structure.mixtures.reproduction import Halves, distinct, largest_reproduced
 from gnomon.structure.subspace import Subspace
 
 FEWEST_CONTEXTS = 32
@@ -36,9 +36,10 @@ class Strands:
 
     Parameters
     ----------
-    mixture : strands in order of their share of contexts; `None` where there is no structure.
+    mixture : strands in order of their share of contexts; `None` where there is no structure, or their number is
+        ``insufficient``.
     probabilities : ``(n, k + 1)`` of each context given: that it belongs to each strand, or, last, to none. NaN where
-        its gradient is zero.
+        its gradient is zero, and everywhere where the number is ``insufficient``.
     measurements : by quantity: ``number_of_strands``, ``strand_dimensions``, ``strand_shares``,
         ``gradient_share_outside_strand``, ``strand_evidence`` and ``strand_angles``.
     strengths : ``(splits, most)`` prediction strength of each number of strands in each split.
@@ -84,13 +85,17 @@ def find_strands(
 ) -> Strands:
     r"""Cluster gradients ``(n, d)``, or Jacobians ``(n, c, d)``, into subspaces through the origin.
 
-    Directions are dithered (`Gradients.dithered`), so that e is 0.01 at least. A mixture of subspaces (`Mixture`) is
-    fitted for every number of strands (`path`), to all contexts and to both
-    halves of ``splits`` random splits. The number reported is the largest that the halves agree on: every group of
-    one half is put together by the other half's mixture, too, for 0.8 of its pairs. A mixture that is likelier than
-    one covariance but is not found again is no group: where contexts are fewer than 40 a dimension or d a strand
-    (divided by c) the number is ``insufficient``, and otherwise it is 1, one strand, with ``preferred`` saying how
-    many pieces the likelihood would cut the continuum into.
+    Directions are dithered for the fit (`Gradients.dithered`). A mixture of subspaces (`Mixture`) is fitted for every
+    number of strands (`path`), to all contexts and to both halves of ``splits`` random splits. The number reported is
+    the largest that the halves agree on: every group of one half is put together by the other half's mixture, too, for
+    0.8 of its pairs. A mixture that is likelier than one covariance but is not found again is no group; 1 is one
+    strand, and ``preferred`` says into how many pieces the likelihood would cut the continuum. The number is
+    ``insufficient`` where more strands are likelier than are found again and contexts are fewer than 40 a dimension or d a strand
+    (divided by c), and where as many as were tried are found again or likeliest.
+
+    The number and the dimensions are whole numbers that are mostly exact, and sometimes wrong for reasons that
+    resampling the same contexts does not show: their uncertainty is ``unknown``, and diagnostics hold what each split
+    and each half found.
 
     Parameters
     ----------
@@ -121,20 +126,23 @@ def find_strands(
     gradients = Gradients.of(jacobians, clusters)
     if min(len(gradients), len(np.unique(gradients.clusters))) < FEWEST_CONTEXTS:
         return _too_few(gradients, site)
-    gradients = gradients.dithered(rng.child("dither"))
+    exact, gradients = gradients, gradients.dithered(rng.child("dither"))
     options = {"most": most, "most_rank": min(most_dimension, gradients.dimension - 1)}
     fits = paths(gradients, rng=rng.child("all"), **options)
     halves = [Halves.of(gradients, rng=rng.child("split", i), **options) for i in range(splits)]
     strengths = np.array([split.strengths(most) for split in halves])
     preferred = _preferred(gradients, fits)
     k = _number(fits, strengths, preferred)
-    reader = _Reader(gradients, fits, halves, strengths, preferred, k, site)
+    reader = _Reader(exact, gradients, fits, halves, strengths, preferred, k, site)
     return reader.strands()
 
 
 def _preferred(gradients: Gradients, fits: Mapping[int, Fit]) -> int:
-    """The number of strands with the best penalised likelihood; a mixture has to beat one covariance as well."""
-    several = [k for k in fits if k > 1]
+    """The number of strands with the best penalised likelihood; a mixture has to beat one covariance as well.
+
+    Strands inside of one another are one whose contexts leave it by unequal shares, and are not counted.
+    """
+    several = [k for k, fit in fits.items() if k > 1 and distinct(fit.mixture)]
     single = fits[1].bayes
     if several:
         best = max(several, key=lambda k: fits[k].bayes)
@@ -157,6 +165,7 @@ class _Reader:
 
     def __init__(
         self,
+        exact: Gradients,
         gradients: Gradients,
         fits: Mapping[int, Fit],
         halves: list[Halves],
@@ -165,18 +174,21 @@ class _Reader:
         k: int,
         site: str | None,
     ) -> None:
-        self.gradients, self.fits, self.halves = gradients, fits, halves
+        self.exact, self.gradients, self.fits, self.halves = exact, gradients, fits, halves
         self.strengths, self.preferred, self.k, self.site = strengths, preferred, k, site
         self.clusters = len(np.unique(gradients.clusters))
         self.mixture = _in_order(fits[max(k, 1)].mixture)
 
     def strands(self) -> Strands:
-        gradients, k = self.gradients, self.k
+        gradients, number = self.gradients, self._count()
+        known = number.status == "ok"
+        k = self.k if known else 0
         probabilities = torch.full((gradients.given, k + 1), torch.nan, dtype=torch.float64)
         kept = torch.from_numpy(gradients.kept)
         own = self.mixture.probabilities(gradients)
-        probabilities[kept] = own.cpu() if k else torch.ones(len(kept), 1, dtype=torch.float64)
-        measured = [self._count(), *(self._descriptions(own) if k else self._nothing())]
+        if known:
+            probabilities[kept] = own.cpu() if k else torch.ones(len(kept), 1, dtype=torch.float64)
+        measured = [number, *(self._descriptions(own) if k else self._nothing(number.reason))]
         return Strands(
             self.mixture if k else None,
             probabilities,
@@ -188,29 +200,35 @@ class _Reader:
 
     def _count(self) -> Measurement:
         each = [_number(self.fits, row[None], self.preferred) for row in self.strengths]
-        low, high = min(*each, self.k), max(*each, self.k)
         typical = np.median(self.strengths, axis=0)
         diagnostics = {
             "preferred": self.preferred,
             "strength_of_preferred": float(typical[max(self.preferred, 1) - 1]),
             "strengths": typical,
+            "number_of_each_split": np.array(each),
             "contexts": len(self.gradients),
         }
         short = self._short()
-        if self.k < 2 <= self.preferred and short:
+        if self.k < self.preferred and short:
             return Measurement.insufficient(
                 quantities.NUMBER_OF_STRANDS,
-                f"{self.preferred} strands are likelier than one, but {self.clusters} independent contexts do not "
-                "show them again in halves",
+                f"{self.preferred} strands are likelier than {self.k}, but {self.clusters} independent contexts do "
+                "not show them again in halves",
                 suffices={"examples": short},
                 site=self.site,
                 estimator=_NAME,
                 diagnostics=diagnostics,
             )
-        uncertainty = Uncertainty.interval(
-            float(low), float(high), covers={"data"}, effective_samples=float(self.clusters)
-        )
-        return self._ok(quantities.NUMBER_OF_STRANDS, float(self.k), uncertainty, diagnostics)
+        most = self.strengths.shape[1]
+        if max(self.k, self.preferred) >= most:
+            return Measurement.insufficient(
+                quantities.NUMBER_OF_STRANDS,
+                f"no more than {most} strands were tried, and {most} are the likeliest: ask for a larger `most`",
+                site=self.site,
+                estimator=_NAME,
+                diagnostics=diagnostics,
+            )
+        return self._ok(quantities.NUMBER_OF_STRANDS, float(self.k), Uncertainty.unknown(), diagnostics)
 
     def _short(self) -> int:
         """How many contexts would show as many strands as are preferred, if these are too few; else 0."""
@@ -224,7 +242,7 @@ class _Reader:
         n, k = float(self.clusters), self.k
         shares = own[:, :k].mean(dim=0).cpu().numpy()
         errors = _cluster_errors(own[:, :k].cpu().numpy(), self.gradients.clusters)
-        outside = self.mixture.outside(self.gradients)
+        outside = self.mixture.outside(self.exact)
         e = ((own[:, :k] * outside).sum(dim=1) + own[:, k:].sum(dim=1)).cpu().numpy()
         error = float(_cluster_errors(e[:, None], self.gradients.clusters)[0])
         ranks, angles = self._matched()
@@ -233,19 +251,16 @@ class _Reader:
             self._ok(
                 quantities.STRAND_DIMENSIONS,
                 self.mixture.ranks.double().cpu().numpy(),
-                Uncertainty.interval(ranks.min(axis=0), ranks.max(axis=0), covers={"data"}, effective_samples=n),
+                Uncertainty.unknown(),
+                {"of_each_half": ranks},
             ),
             self._ok(quantities.STRAND_SHARES, shares, _within(shares, errors, n)),
             self._ok(quantities.OUTSIDE_SHARE, float(e.mean()), _within(np.array(e.mean()), np.array(error), n)),
             self._evidence(),
-            self._ok(
-                quantities.STRAND_ANGLES,
-                typical,
-                Uncertainty.interval(angles.min(axis=0), angles.max(axis=0), covers={"data"}, effective_samples=n),
-            ),
+            self._ok(quantities.STRAND_ANGLES, typical, Uncertainty.unknown(), {"of_each_split": angles}),
         ]
 
-    def _nothing(self) -> list[Measurement]:
+    def _nothing(self, undecided: str) -> list[Measurement]:
         every = (
             quantities.STRAND_DIMENSIONS,
             quantities.STRAND_SHARES,
@@ -253,7 +268,7 @@ class _Reader:
             quantities.STRAND_EVIDENCE,
             quantities.STRAND_ANGLES,
         )
-        reason = "no subspace is likelier than uniform directions"
+        reason = undecided or "no subspace is likelier than uniform directions"
         return [Measurement.insufficient(q, reason, site=self.site, estimator=_NAME) for q in every]
 
     def _evidence(self) -> Measurement:
@@ -282,15 +297,16 @@ class _Reader:
         return self._ok(quantities.STRAND_EVIDENCE, float(gain.mean()), uncertainty)
 
     def _matched(self) -> tuple[Floats, Floats]:
-        """``(fits, k)`` ranks and ``(splits, k)`` angles of what the halves have in each strand's place."""
-        ranks, angles = [self.mixture.ranks.cpu().numpy().astype(np.float64)], []
+        """``(halves, k)`` ranks and ``(splits, k)`` angles of what the halves have in each strand's place."""
+        ranks, angles = [], []
         for split in self.halves:
             halves = [_matching(self.mixture, fits[self.k].mixture) for fits in split.fits if self.k in fits]
             ranks += [half.ranks.cpu().numpy().astype(np.float64) for half in halves]
             if len(halves) == 2:
-                pairs = [[half.subspace(s) for half in halves] for s in range(self.k)]
+                own = self.mixture.ranks.tolist()
+                pairs = [[_leading(half, s, own[s]) for half in halves] for s in range(self.k)]
                 angles.append([float(first.angles(second).max()) / 2 for first, second in pairs])
-        return np.array(ranks), np.array(angles or [[math.pi / 4] * self.k])
+        return np.array(ranks).reshape(-1, self.k), np.array(angles or [[math.pi / 4] * self.k])
 
     def _ok(
         self,
@@ -327,6 +343,11 @@ def _matching(mixture: Mixture, other: Mixture) -> Mixture:
     projections = [[s.basis @ s.basis.T for s in map(m.subspace, range(m.strands))] for m in (mixture, other)]
     overlap = [[float((a * b).sum() / max(a.trace(), b.trace())) for b in projections[1]] for a in projections[0]]
     return _taken(other, linear_sum_assignment(-np.array(overlap))[1].tolist())
+
+
+def _leading(mixture: Mixture, strand: int, rank: int) -> Subspace:
+    """The leading directions of a strand, as many as asked for, whatever rank it was given."""
+    return Subspace(mixture.bases[strand, :, :rank], torch.arange(rank, 0, -1))
 
 
 def _cluster_errors(values: Floats, clusters: NDArray[np.int64]) -> Floats:

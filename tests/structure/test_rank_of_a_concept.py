@@ -14,7 +14,7 @@ import torch
 from gnomon.errors import GnomonError, InsufficientEvidenceError
 from gnomon.randomness import Rng
 from gnomon.structure.directions.cross_fit import cross_fit, fits
-from gnomon.structure.directions.exchange import exchanges
+from gnomon.structure.directions.exchange import exchanges, relabelled
 from gnomon.structure.directions.folds import assign_folds
 from gnomon.structure.directions.mean_difference import MeanDifference
 from gnomon.structure.directions.method import Method
@@ -145,6 +145,33 @@ def test_copies_are_not_evidence() -> None:
             naive += rank if clusters is None else 0
     assert alarms <= 3
     assert naive >= 8
+
+
+def test_clusters_of_different_sizes_are_tested() -> None:
+    """40 clusters of 1 to 40 examples, no two of one size: what they carry is found, and nothing is not."""
+    found, alarms = 0, 0
+    sizes = np.arange(1, 41)
+    clusters = np.repeat(np.arange(40), sizes)
+    for seed in range(12):
+        draw = np.random.default_rng(seed)
+        labels = draw.permutation(np.tile([1.0, -1.0], 20))[clusters]
+        x = 0.8 * draw.normal(size=(40, 8))[clusters] + 0.6 * draw.normal(size=(len(clusters), 8))
+        for inputs in (x, x + 1.5 * labels[:, None] * np.eye(8)[0]):
+            examples = Examples(inputs=torch.from_numpy(inputs), labels=torch.from_numpy(labels), clusters=clusters)
+            rank = _rank(MeanDifference(), examples, Rng(seed), ranks=1).rank
+            found += rank if inputs is not x else 0
+            alarms += rank if inputs is x else 0
+    assert found >= 10
+    assert alarms <= 3
+
+
+def test_labels_are_dealt_out_among_clusters_of_like_size() -> None:
+    labels, clusters = np.array([1.0, 1.0, -1.0, -1.0, -1.0, 1.0, -1.0]), np.array([0, 0, 1, 1, 1, 2, 3])
+    found = relabelled(labels, clusters=clusters, strata=np.zeros(7, dtype=np.int64), draws=500, rng=Rng(0))
+    assert found[0].tolist() == labels.tolist()
+    turned = (-labels[:5]).tolist()
+    expected = {(*first, *last) for first in (tuple(labels[:5]), tuple(turned)) for last in ((1.0, -1.0), (-1.0, 1.0))}
+    assert {tuple(one) for one in found.tolist()} == expected
 
 
 def _orders(labels: Sequence[float], clusters: Sequence[int], strata: Sequence[int]) -> set[tuple[int, ...]]:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from gnomon.errors import GnomonError
 from gnomon.randomness import Rng
 from gnomon.structure.directions.cross_fit import CrossFit, leading
-from gnomon.structure.directions.exchange import exchanges
+from gnomon.structure.directions.exchange import exchanges, relabelled
 from gnomon.structure.directions.method import Method
 from gnomon.structure.examples import Examples
 from gnomon.structure.subspace import Subspace
@@ -57,7 +57,8 @@ def rank_test(
     **The k-th**: its strength :math:`\lambda_k` is compared with those that the method finds in data of rank k − 1 that
     are otherwise alike. With B the k − 1 leading directions and :math:`z = B^\top x`, the inputs are
     :math:`x = B z + \alpha + \Gamma z + r`, r the rest of the least-squares fit to z. Labels and z stay, r is permuted
-    among the examples as clusters allow (`exchanges`), and the method is fitted anew. Such data have every error that
+    among the examples as clusters allow (`exchanges`: whole clusters only with those of their size), and the method is
+    fitted anew. Such data have every error that
     fitting a rank of k − 1 makes, and nothing in r that could tell about the labels.
 
     Stopping at the first p-value above the level makes the probability of a rank above the truth at most the level:
@@ -116,12 +117,12 @@ def carries(found: CrossFit, examples: Examples, *, signed: bool, draws: int, rn
     """
     labels = examples.labels.cpu().numpy()[found.tested]
     coordinate, fold = found.forward[found.tested], found.folds[found.tested]
-    orders = exchanges(labels, clusters=examples.groups[found.tested], strata=fold, draws=draws, rng=rng)
+    drawn = relabelled(labels, clusters=examples.groups[found.tested], strata=fold, draws=draws, rng=rng)
     total = np.zeros(draws + 1)
     for before in np.unique(fold):
         here = np.flatnonzero(fold == before)
         z = coordinate[here] - coordinate[here].mean()
-        y = (labels - labels[here].mean())[orders[:, here]]
+        y = drawn[:, here] - drawn[:, here].mean(axis=1, keepdims=True)
         if signed:
             total += before**0.5 * (y @ z)
             continue
@@ -129,7 +130,8 @@ def carries(found: CrossFit, examples: Examples, *, signed: bool, draws: int, rn
         left, sizes, _ = np.linalg.svd(
             columns / np.maximum(np.linalg.norm(columns, axis=0), 1e-300), full_matrices=False
         )
-        total += before * len(here) * np.square(y @ left[:, sizes > _ROUNDING]).sum(axis=1) / max(y[0] @ y[0], 1e-300)
+        explained = np.square(y @ left[:, sizes > _ROUNDING]).sum(axis=1)
+        total += before * len(here) * explained / np.maximum(np.square(y).sum(axis=1), 1e-300)
     # rounding must not make of a permutation that changes nothing one that falls short
     return float((total >= total[0] - _ROUNDING * np.abs(total).max()).mean())
 

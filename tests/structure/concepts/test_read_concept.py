@@ -62,7 +62,7 @@ def test_columns_are_found_where_there_are_two(write) -> None:
         read_concept(write("first,second\n1,a\n0,b\n"))
     with pytest.raises(GnomonError, match=r"say which holds the label: --label"):
         read_concept(write("text,first,second\na,1,2\n"))
-    with pytest.raises(GnomonError, match=r"unknown column of .*idea.csv 'labl'; did you mean 'label'"):
+    with pytest.raises(GnomonError, match=r"unknown column of .*idea.csv, line 2 'labl'; did you mean 'label'"):
         read_concept(write("text,label\na,1\nb,0\n"), label="labl")
 
 
@@ -138,7 +138,10 @@ def test_spans_are_words_or_characters(write) -> None:
     [
         ("", "holds no rows"),
         ("text,label\n", "holds no rows"),
-        ("text,label\na,1\nb,1\n", "all labels are '1'; give examples with and without"),
+        (
+            "text,label\na,1\nb,1\n",
+            "idea.csv, line 2 and all others have the label '1'; give examples with and without",
+        ),
         ("text,label\na,1\n  ,0\n", r"line 3: column 'text' holds no text"),
         ("text,label\na,1\nb,\n", "line 3 has no label"),
         ("text,label\na,1\nb,0,2\n", "line 3 has 3 fields, the header has 2"),
@@ -148,6 +151,11 @@ def test_spans_are_words_or_characters(write) -> None:
 def test_bad_files_are_refused_by_line(write, content, reason) -> None:
     with pytest.raises(GnomonError, match=reason):
         read_concept(write(content))
+
+
+def test_a_field_that_one_line_lacks_is_named_with_the_line(write) -> None:
+    with pytest.raises(GnomonError, match=r"unknown column of .*i.jsonl, line 2 'label'"):
+        read_concept(write('{"text": "a b", "label": 1}\n{"text": "c d"}\n', "i.jsonl"))
 
 
 def test_a_file_that_is_not_there_or_of_another_kind_is_refused(write, tmp_path) -> None:
@@ -185,8 +193,9 @@ def test_arrays_are_examples(tmp_path) -> None:
         ({"inputs": np.full((2, 3), np.nan), "labels": [1, 0]}, "inputs hold NaN"),
         ({"inputs": np.ones((2, 1)), "labels": [1, 0], "pairs": [0, 1]}, "pair 0 is not one example with and one"),
         ({"inputs": np.ones((2, 1)), "labels": [1, 0], "pairs": [0, 0], "clusters": [0, 0]}, "keep one of the two"),
+        ({"inputs": np.ones((2, 1)) * 1j, "labels": [1, 0]}, "complex128; give real numbers"),
     ],
-    ids=["missing", "unknown", "texts", "objects", "shapes", "nan", "pairs", "groups"],
+    ids=["missing", "unknown", "texts", "objects", "shapes", "nan", "pairs", "groups", "complex"],
 )
 def test_bad_arrays_are_refused(tmp_path, arrays, reason) -> None:
     path = tmp_path / "arrays.npz"

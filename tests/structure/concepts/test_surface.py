@@ -115,7 +115,7 @@ def test_the_same_rng_gives_the_same_scores_and_new_texts_can_be_scored() -> Non
 def test_too_few_texts_and_texts_without_words_are_refused() -> None:
     with pytest.raises(InsufficientEvidenceError, match="too few to cross-validate"):
         fit(["a", "b", "c", "d"], np.array([1.0, -1, 1, -1]), rng=Rng(0))
-    with pytest.raises(GnomonError, match="no text holds a word"):
+    with pytest.raises(InsufficientEvidenceError, match="no text holds a word"):
         fit(["!", "?"] * 10, np.resize([1.0, -1.0], 20), rng=Rng(0))
     with pytest.raises(GnomonError, match="1 texts, 2 labels and 1 clusters do not belong together"):
         fit(["a"], np.array([1.0, -1]), rng=Rng(0))

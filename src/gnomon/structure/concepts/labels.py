@@ -36,7 +36,10 @@ def read_labels(
     names = [_name(value, place) for value, place in zip(values, places, strict=True)]
     distinct = list(dict.fromkeys(names))
     if len(distinct) < 2:
-        raise GnomonError(f"all labels are {distinct[0]!r}", mend="give examples with and without the concept")
+        raise GnomonError(
+            f"{places[0]} and all others have the label {distinct[0]!r}",
+            mend="give examples with and without the concept",
+        )
     if present is None and kind != "paired" and (kind == "graded" or (kind is None and _graded(distinct))):
         return np.array([_number(name, place) for name, place in zip(names, places, strict=True)]), "graded"
     if kind == "graded":

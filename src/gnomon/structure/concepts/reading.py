@@ -73,27 +73,27 @@ def read_concept(
             raise GnomonError(f"two columns of pairs are not {kind}", mend="leave out --kind")
         table = [(place, row) for place, row in table for _ in range(2)]
         columns = [positive, negative] * (len(table) // 2)
-        texts = [_text(row, name, file, place) for name, (place, row) in zip(columns, table, strict=True)]
+        texts = [_text(row, name, place) for name, (place, row) in zip(columns, table, strict=True)]
         labels, kind = np.tile([1.0, -1.0], len(table) // 2), "paired"
         clusters = np.repeat(np.arange(len(table) // 2), 2)
     else:
         column, label = _columns(table[0][1], column, label, file)
-        texts = [_text(row, column, file, place) for place, row in table]
+        texts = [_text(row, column, place) for place, row in table]
         if pair is not None:
             _refuse([] if cluster is None else ["--cluster"], "--pair, which groups texts too")
             kind = kind or "paired"
         if kind == "paired" and pair is None:
             raise GnomonError("nothing says which texts are a pair", mend="give --pair, or --positive and --negative")
-        values = [_named(row, label, file) for _, row in table]
+        values = [_named(row, label, place) for place, row in table]
         labels, kind = read_labels(values, [place for place, _ in table], kind=kind, present=present)
         group = cluster if pair is None else pair
-        clusters = _ids([_key(row, group, file, place) for place, row in table]) if group else np.arange(len(table))
+        clusters = _ids([_key(row, group, place) for place, row in table]) if group else np.arange(len(table))
     places = [place for place, _ in table]
     if kind == "paired":
         _check_pairs(labels, clusters, places)
     spans = None
     if span is not None:
-        marks = [_named(row, span, file) for _, row in table]
+        marks = [_named(row, span, place) for place, row in table]
         spans = np.array([_span(m, t, p) for m, t, p in zip(marks, texts, places, strict=True)], dtype=np.int64)
     return Concept(
         name=file.stem,
@@ -136,8 +136,8 @@ def load_examples(path: str | os.PathLike[str], *, kind: Kind | None = None) -> 
     labels, kind = read_labels(values, [f"{file}, row {i}" for i in range(len(values))], kind=kind, present=None)
     groups = arrays.get("pairs", arrays.get("clusters"))
     for name in ("inputs", "gradients"):
-        if name in arrays and not np.issubdtype(arrays[name].dtype, np.number):
-            raise GnomonError(f"{file}: {name} are of type {arrays[name].dtype}", mend="give numbers")
+        if name in arrays and arrays[name].dtype.kind not in "biuf":
+            raise GnomonError(f"{file}: {name} are of type {arrays[name].dtype}", mend="give real numbers")
     return Examples(
         inputs=torch.from_numpy(np.asarray(arrays["inputs"], dtype=np.float64)),
         labels=torch.from_numpy(labels),
@@ -162,21 +162,21 @@ def _columns(row: Row, column: str | None, label: str | None, file: Path) -> tup
     return text, mark
 
 
-def _named(row: Row, name: str, file: Path) -> Any:
+def _named(row: Row, name: str, place: str) -> Any:
     if name not in row:
-        raise UnknownNameError(f"column of {file}", name, row)
+        raise UnknownNameError(f"column of {place}", name, row)
     return row[name]
 
 
-def _text(row: Row, name: str, file: Path, place: str) -> str:
-    text = _named(row, name, file)
+def _text(row: Row, name: str, place: str) -> str:
+    text = _named(row, name, place)
     if not isinstance(text, str) or not text.strip():
         raise GnomonError(f"{place}: column {name!r} holds no text", mend="remove the row, or name another column")
     return text
 
 
-def _key(row: Row, name: str, file: Path, place: str) -> Hashable:
-    value = _named(row, name, file)
+def _key(row: Row, name: str, place: str) -> Hashable:
+    value = _named(row, name, place)
     if value is None or isinstance(value, (list, dict)) or value == "":
         raise GnomonError(f"{place}: column {name!r} holds no id", mend="give each row one")
     return value if isinstance(value, (str, int, float)) else str(value)

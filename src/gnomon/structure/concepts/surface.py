@@ -14,7 +14,7 @@ from scipy.optimize import minimize
 from scipy.sparse import csr_matrix, diags
 from scipy.special import expit
 
-from gnomon.errors import GnomonError
+from gnomon.errors import GnomonError, InsufficientEvidenceError
 from gnomon.randomness import Rng
 from gnomon.structure.concepts.concept import Concept
 from gnomon.structure.concepts.concern import Concern
@@ -75,8 +75,8 @@ def fit(texts: Sequence[str], labels: Array, *, clusters: NDArray[np.int64] | No
 
     Raises
     ------
-    GnomonError : when numbers of texts and labels differ, or no text holds a word.
-    InsufficientEvidenceError : with fewer than 6 clusters of either class.
+    GnomonError : when numbers of texts and labels differ.
+    InsufficientEvidenceError : with fewer than 6 clusters of either class, or when no text holds a word.
 
     Cost: at most 42 fits, each some 30 products with the sparse matrix of word counts. Source: Salton & Buckley, Inf.
     Process. Manag. 24 (1988) 513 (weights of words).
@@ -188,7 +188,7 @@ def _path(texts: Sequence[str], positive: NDArray[np.bool_]) -> Iterator[Surface
     found = [_WORD.findall(text.casefold()) for text in texts]
     vocabulary = {word: i for i, word in enumerate(sorted({word for words in found for word in words}))}
     if not vocabulary:
-        raise GnomonError("no text holds a word", mend="give texts of letters or digits")
+        raise InsufficientEvidenceError("no text holds a word", mend="give texts of letters or digits")
     counts = _counts(texts, vocabulary)
     held = np.bincount(counts.indices, minlength=len(vocabulary))
     rarity = np.log((1 + len(texts)) / (1 + held)) + 1

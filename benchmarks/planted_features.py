@@ -47,7 +47,7 @@ SIDES: dict[str, dict[str, float]] = {
 
 
 def main() -> int:
-    """Run it; the exit code is 1 when ours finds less than 0.87 at its default rate, or takes longer than the peer."""
+    """Run it; the exit code is 1 when ours, at its default rate, falls short in one of the three `verdicts`."""
     parser = argparse.ArgumentParser(description="planted features, ours against SAELens")
     parser.add_argument("--peer-python", type=Path, help="python of an environment that has sae-lens")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
@@ -69,13 +69,26 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as name:
         arguments.folder = Path(name)
         found = compare(arguments)
-    ours, theirs = found["ours, default rate"], found["peer, default rate"]
-    passed = ours["mean"] >= max(WANTED, theirs["mean"]) and ours["total"] <= theirs["total"]
+    reached = verdicts(found)
+    passed = all(reached.values())
     if arguments.json:
-        print(json.dumps(found | {"passed": passed}))
+        print(json.dumps(found | {"reached": reached, "passed": passed}))
     else:
         show(found, arguments)
+        for what, so in reached.items():
+            print(f"{'yes' if so else 'NO'}: {what}")
     return 0 if passed else 1
+
+
+def verdicts(found: dict[str, Any]) -> dict[str, bool]:
+    """What was asked of ours, and between them the stricter question that the benchmark was first written with."""
+    ours, theirs, best = (found[side] for side in ("ours, default rate", "peer, default rate", "peer, best rate"))
+    return {
+        f"ours at its default rate finds {WANTED} or more, and no less than the peer at its default": ours["mean"]
+        >= max(WANTED, theirs["mean"]),
+        "ours at its default rate finds no less than the peer at its best": ours["mean"] >= best["mean"],
+        "ours takes no longer than the peer": ours["total"] <= theirs["total"],
+    }
 
 
 def compare(arguments: argparse.Namespace) -> dict[str, Any]:

@@ -184,6 +184,15 @@ def test_the_threshold_gradient_of_jump_relu_is_that_of_the_expected_loss() -> N
         assert abs(float(of_loss) - wanted) < 4 * error * 2 * theta * (theta + c) + bandwidth**2
 
 
+@pytest.mark.parametrize(("width", "penalty"), [(64, 0.15), (4096, 5 / 64)], ids=str)
+def test_the_default_penalty_of_relu_is_bounded(width: int, penalty: float) -> None:
+    made = build(architecture("relu", latents=3), width, None, Rng(0))
+    rows = torch.randn(20, width, generator=Rng(1).torch())
+    made.calibrate(rows, rows)
+    codes = made.encode(rows).values.sum() / 20
+    assert math.isclose(float(made.loss(rows, rows).penalty), penalty * float(codes), rel_tol=1e-5)
+
+
 def test_jump_relu_passes_gradients_to_active_preactivations_only() -> None:
     a = torch.tensor([0.2, 0.5, 0.9], dtype=torch.float64, requires_grad=True)
     theta = torch.tensor([0.4, 0.4, 0.4], dtype=torch.float64, requires_grad=True)

@@ -11,6 +11,7 @@ from hand_made import hand_made
 
 from gnomon.errors import GnomonError
 from gnomon.randomness import Rng
+from gnomon.structure.dictionaries import ArrayRows, Training, architecture, train
 from gnomon.structure.dictionaries.evaluation import PlantedSource, evaluate
 from gnomon.structure.dictionaries.evaluation.recovery import expected_best_cosine, match, null_matched_cosines
 from gnomon.structure.dictionaries.planted import Planted, random_directions
@@ -87,6 +88,33 @@ def test_firing_of_a_dictionary_with_known_errors_is_covered():
             if one.quantity in truth:
                 hits[one.quantity] += one.uncertainty.contains(one.value, truth[one.quantity])
     assert all(34 <= hit <= 40 for hit in hits.values()), hits
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("kind", "options", "least"),
+    [
+        ("top_k", {"k": 5}, 0.87),
+        ("batch_top_k", {"k": 5}, 0.87),
+        ("relu", {}, 0.87),
+        ("jump_relu", {}, 0.87),
+        # its first latents reconstruct alone, which features without a hierarchy do not ask for
+        ("matryoshka", {"k": 5}, 0.6),
+    ],
+    ids=["top_k", "batch_top_k", "relu", "jump_relu", "matryoshka"],
+)
+def test_every_kind_finds_what_is_planted_with_its_defaults(kind, options, least):
+    """128 features in 64 dimensions, as asked of TopK; directions drawn at random have 0.30."""
+    rng = Rng(0).child("every kind")
+    law = Independent(torch.full((128,), 0.04))
+    planted = Planted(features=random_directions(128, 64, rng), firing=law)
+    rows = torch.cat([vectors for _, vectors in planted.blocks(800_000, rng)])
+    training = Training(rows=len(rows), batch=1024)
+    found = train(ArrayRows(rows), architecture(kind, latents=128, **options), training, rng=rng).dictionary
+    assert match(found.decoder.detach(), planted.features).cosines.mean() >= least
+    # at evaluation about as many fire as features do: 5.1
+    active = (found.encode(rows[:20_000]).values > 0).sum(dim=1).double().mean()
+    assert 2.5 <= float(active) <= 10
 
 
 def test_several_seeds_have_an_interval():

@@ -11,7 +11,7 @@ from gnomon.errors import GnomonError
 from gnomon.randomness import Rng
 from gnomon.structure.kernel_machine import fit
 from gnomon.structure.kernels import ExponentialPower, Gaussian, Kernel, Laplace, Polynomial
-from gnomon.structure.solvers import solve_exactly, solve_iteratively
+from gnomon.structure.solvers import iterative, solve_exactly, solve_iteratively
 from gnomon.structure.solvers.preconditioner import Preconditioner, randomly_pivoted
 
 KERNELS = [Gaussian(2.0), Laplace(3.0), ExponentialPower(2.0, 1.5), Polynomial(2, offset=1.0)]
@@ -60,6 +60,29 @@ def test_the_iterative_solution_keeps_its_tolerance(kernel: Kernel, dtype: torch
         assert ((found - exact).norm(dim=0) <= (tolerance + rounding) / ridge * y.norm(dim=0)).all()
 
 
+@pytest.mark.parametrize("kept", [0, 10**5, 10**9], ids=["none", "some", "all"])
+@pytest.mark.parametrize("kernel", KERNELS, ids=NAMES)
+def test_products_are_those_of_the_whole_matrix(kernel: Kernel, kept: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(iterative, "_KEPT_BYTES", kept)
+    x, m, vectors = drawn(0, 230, 3), metric(1, 3), drawn(2, 230, 2)
+    monkeypatch.setattr(iterative, "_BLOCK_BYTES", {"cpu": 1})  # blocks of 64 rows, the last one shorter
+    matrix = iterative._Matrix(kernel, kernel.pairs(x, m), 0.7)
+    truth = (kernel.matrix(x, x, m) + 0.7 * identity(230)) @ vectors
+    for _ in range(2):
+        torch.testing.assert_close(matrix @ vectors, truth)
+
+
+def test_iterations_go_on_in_double_where_single_precision_does_not_carry() -> None:
+    x, y, m = drawn(0, 300, 2).float(), drawn(1, 300, 1).float(), torch.eye(2)
+    gram = Gaussian(2.0).matrix(x.double(), x.double(), m.double())
+    truth = torch.linalg.solve(gram + 1e-5 * identity(300), y.double())
+    found = solve_iteratively(Gaussian(2.0), x, y, metric=m, ridge=1e-5, tolerance=1e-7, rng=Rng(0))
+    # the tolerance allows 1e-2 |y|; single precision ends far above it
+    assert (found - truth).norm() < 1e-2 * y.norm()
+    with pytest.raises(GnomonError, match="stays at"):
+        solve_iteratively(Gaussian(2.0), x, y, metric=m, ridge=1e-5, tolerance=1e-30, rng=Rng(0))
+
+
 def test_the_preconditioner_is_an_inverse_and_saves_iterations() -> None:
     kernel, x = Gaussian(3.0), drawn(3, 250, 3)
     m = torch.eye(3, dtype=torch.float64)
@@ -74,7 +97,7 @@ def test_the_preconditioner_is_an_inverse_and_saves_iterations() -> None:
     assert torch.linalg.eigvalsh(left).min() > -1e-9
     assert left.trace() < 1e-3 * values.trace()
     spent = {"metric": m, "ridge": 1e-3, "tolerance": 1e-6, "rng": Rng(0)}
-    with pytest.raises(GnomonError, match="after 25 iterations the residual is"):
+    with pytest.raises(GnomonError, match=r"above 1\.0e-06, after up to 25 iterations"):
         solve_iteratively(kernel, x, vectors, rank=1, most=25, **spent)
     solve_iteratively(kernel, x, vectors, rank=200, most=25, **spent)
 

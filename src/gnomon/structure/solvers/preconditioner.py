@@ -58,9 +58,9 @@ class Preconditioner:
     """
 
     def __init__(self, low_rank: Tensor, ridge: float) -> None:
-        self._low_rank = low_rank
+        self._low_rank = low_rank.to(torch.float64)
         self._ridge = ridge
-        inner = (low_rank.T @ low_rank).to(torch.float64)
+        inner = self._low_rank.T @ self._low_rank
         rounding = torch.finfo(low_rank.dtype).eps * float(inner.diagonal().max()) if inner.numel() else 0.0
         inner.diagonal().add_(max(ridge, rounding))
         self._factor, failed = torch.linalg.cholesky_ex(inner)
@@ -69,6 +69,5 @@ class Preconditioner:
 
     def __call__(self, vectors: Tensor) -> Tensor:
         """It times ``vectors``, ``(n, c)`` in float64."""
-        inner = (self._low_rank.T @ vectors.to(self._low_rank)).to(torch.float64)
-        back = self._low_rank @ torch.cholesky_solve(inner, self._factor).to(self._low_rank)
-        return (vectors - back.to(torch.float64)) / self._ridge
+        back = self._low_rank @ torch.cholesky_solve(self._low_rank.T @ vectors, self._factor)
+        return (vectors - back) / self._ridge

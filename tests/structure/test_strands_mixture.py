@@ -125,12 +125,49 @@ def test_a_context_that_lies_in_its_own_direction_is_no_dimension() -> None:
     assert int(two_levels(spectra, totals, counts, 40, 2, carriers(along, torch.ones(1, 50).double(), 1))[0]) == 1
 
 
-@pytest.mark.parametrize("seed", ["1002", pytest.param("5", marks=pytest.mark.slow)])
-def test_subspaces_of_unequal_noise_are_no_strands(seed: str) -> None:
-    """Small gradients are noisier than large ones: a subspace within a subspace is not another strand."""
-    jacobians, _, _ = _teacher_gradients(1, 2, 16, 300, seed=int(seed))
+def test_subspaces_of_unequal_noise_are_no_strands() -> None:
+    """Small gradients are noisier than large ones: lines within the plane are likelier, and never found again."""
+    jacobians, _, _ = _teacher_gradients(1, 2, 16, 300, seed=1002)
     found = find_strands(jacobians, rng=Rng(0), most=4)
-    assert (found.number.value, found.preferred) == (1.0, 1)
+    assert found.number.status == "insufficient" or found.number.value == 1
+    assert found.strengths[:, 1:].max() < 0.8
+
+
+def test_a_strand_that_contains_others_is_named() -> None:
+    eye = torch.eye(6, dtype=torch.float64)
+    bases = torch.stack([eye[:, [0, 4]], eye[:, [0, 1]], eye[:, [2, 3]], eye[:, [1, 5]]])
+    shares = torch.tensor([0.2, 0.3, 0.2, 0.2, 0.1], dtype=torch.float64)
+    mixture = Mixture(bases, torch.tensor([1, 2, 2, 1]), torch.full((4,), 0.1).double(), shares, eye)
+    assert mixture.containing == [1]
+    left = mixture.without([1])
+    assert left.distinct
+    assert left.ranks.tolist() == [1, 2, 1]
+    torch.testing.assert_close(left.shares, torch.tensor([0.2, 0.2, 0.2, 0.1]).double() / 0.7)
+
+
+def test_contexts_that_mix_two_strands_are_no_third() -> None:
+    """As in networks, where between two strands the gradient goes over from one to the other."""
+    generator = torch.Generator().manual_seed(0)
+    lines = torch.linalg.qr(torch.randn(12, 2, generator=generator)).Q
+    parts = torch.randn(400, 2, generator=generator)
+    which = torch.arange(400) % 10  # one in ten has both
+    parts[which < 4, 0] = 0.0
+    parts[(which >= 4) & (which < 9), 1] = 0.0
+    jacobians = parts @ lines.T + 0.02 * torch.randn(400, 12, generator=generator)
+    found = find_strands(jacobians, rng=Rng(0), most=5)
+    assert found.number.value == 2
+    assert found.measurements["strand_dimensions"].value.tolist() == [1.0, 1.0]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", ["0", "1"])
+def test_strands_of_a_network_that_learned_a_teacher(seed: str) -> None:
+    teacher = GatedTeacher(strands=2, rank=1, dimension=16, seed=int(seed))
+    pupil = teacher.trained(width=64, steps=1500, rng=Rng(int(seed)).child("training"))
+    inputs, gates = teacher.draw(600, Rng(int(seed)).child("draw"))
+    found = find_strands(pupil.jacobians(inputs, gates), rng=Rng(0), most=5)
+    assert found.number.value == 2
+    assert adjusted_rand_score(gates.numpy(), found.labels) > 0.9
 
 
 def test_as_many_strands_as_were_tried_are_no_answer() -> None:

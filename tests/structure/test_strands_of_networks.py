@@ -18,7 +18,6 @@ from gnomon.structure.subspace import Subspace
 from gnomon.subjects import ArrayData, CrossEntropy, NextToken, Site, SquaredError, Subject, TokenData
 
 _D = 4
-_EXAMPLES = Path(__file__).resolve().parents[2] / "docs/examples"
 
 
 def _small_llama() -> LlamaForCausalLM:
@@ -119,3 +118,21 @@ def test_few_contexts_are_insufficient_and_no_strands_have_no_effects() -> None:
     first, second = strand_effects(subject, data, "input", {"0": line}, {"0": torch.arange(9) < 1}, rng=Rng(0))
     assert (first.status, second.status) == ("insufficient", "ok")
     assert strand_effects(subject, data, "input", {}, {}, rng=Rng(0)) == []
+
+
+@pytest.mark.slow
+@pytest.mark.shared
+def test_the_study_of_the_stories_model_runs(
+    shared_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.syspath_prepend(str(Path(__file__).resolve().parents[2] / "docs/examples"))
+    import strands
+
+    options = {"model": shared_data / "stories260K", "texts": shared_data / "stories_sampled.txt", "out": tmp_path}
+    options |= {"limit": 50, "most": 3, "sites": "blocks.4"}
+    strands.main([str(part) for name, value in options.items() for part in (f"--{name}", value)])
+    (found,) = json.loads((tmp_path / "strands.json").read_text(encoding="utf-8"))
+    assert json.loads(capsys.readouterr().out) == [found]
+    assert found["contexts"] == 2 * found["texts"] > 64
+    assert {m["quantity"] for m in found["measurements"]} >= {"number_of_strands", "strand_angles"}
+    assert (tmp_path / "strands.svg").read_text(encoding="utf-8").startswith("<svg")

@@ -28,6 +28,7 @@ from torch import Tensor
 from gnomon.structure.mixtures.gradients import Gradients
 from gnomon.structure.subspace import Subspace
 
+_SAME = math.radians(18.0)  # directions nearer than that are not told apart
 LEAST_OUTSIDE = 0.01  # share of a gradient outside of its strand that is never counted as a misfit
 
 
@@ -65,6 +66,28 @@ class Mixture:
         """The subspace of one strand."""
         rank = int(self.ranks[strand])
         return Subspace(self.bases[strand, :, :rank], torch.arange(rank, 0, -1))
+
+    @property
+    def distinct(self) -> bool:
+        """Whether no strand lies inside another: each has a direction more than 18° away from all of every other."""
+        return not self.containing
+
+    @property
+    def containing(self) -> list[int]:
+        """The strands inside of which another lies; of two that are the same, the second."""
+        subspaces = [self.subspace(s) for s in range(self.strands)]
+        found = set()
+        for a, first in enumerate(subspaces):
+            for b, second in enumerate(subspaces[:a]):
+                if float(first.angles(second).max()) < _SAME:
+                    found.add(a if first.rank >= second.rank else b)
+        return sorted(found)
+
+    def without(self, strands: list[int]) -> Mixture:
+        """The mixture of the others; contexts of those left out go to them and to the background."""
+        keep = [s for s in range(self.strands) if s not in strands]
+        shares = self.shares[[*keep, self.strands]]
+        return Mixture(self.bases[keep], self.ranks[keep], self.leaks[keep], shares / shares.sum(), self.background)
 
     def outside(self, gradients: Gradients) -> Tensor:
         """``(n, k)`` share e of each context that lies outside of each strand."""

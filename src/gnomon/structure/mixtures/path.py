@@ -22,8 +22,9 @@ def path(gradients: Gradients, *, most: int, most_rank: int, rng: Rng, backgroun
 
     Expectation-maximisation begins with twice as many local subspaces as are asked for, so that no strand is without
     one, whatever the draw; those that are best described by one subspace are merged down to ``most``, and from there
-    strands are merged or dissolved one at a time. A single strand stands before uniform directions, not before the
-    background, which would be the same thing again.
+    strands are merged or dissolved one at a time. Where one strand contains another, as when some contexts mix two, a
+    fit without it is tried as well, and preferred to one with nested strands of the same number. A single strand
+    stands before uniform directions, not before the background, which would be the same thing again.
 
     Source: starting from too many, Figueiredo & Jain, IEEE TPAMI 24 (2002) 381; local subspaces, Zhang, Szlam, Wang &
     Lerman, arXiv:1010.3460.
@@ -32,13 +33,24 @@ def path(gradients: Gradients, *, most: int, most_rank: int, rng: Rng, backgroun
     elsewhere = background_log_density(gradients, background)
     current = fit(gradients, start, elsewhere, most_rank=most_rank, rounds=12)
     found: dict[int, Fit] = {}
+    aside: list[Fit] = []
     while True:
         mixture, k = current.mixture, current.mixture.strands
         if k <= most:
             current = fit(gradients, mixture, elsewhere, most_rank=most_rank, rounds=40)
             mixture, k = current.mixture, current.mixture.strands
             found[k] = current
+            containing = mixture.containing
+            if k - len(containing) > 1 and containing:
+                apart = mixture.without(containing)
+                aside.append(fit(gradients, apart, elsewhere, most_rank=most_rank, rounds=40))
         if k == 1:
+            for fitted in aside:
+                other = found.get(fitted.mixture.strands)
+                if fitted.mixture.distinct and (
+                    other is None or not other.mixture.distinct or other.bayes < fitted.bayes
+                ):
+                    found[fitted.mixture.strands] = fitted
             found[1] = one_strand(gradients, most_rank, rng)
             return found
         mixture = merged(current, gradients, most_rank)[1] if k > most else fewer(current, gradients, most_rank)
@@ -72,11 +84,8 @@ def paths(gradients: Gradients, *, most: int, most_rank: int, rng: Rng) -> dict[
     )
     best = {}
     for k in sorted({*pooled, *uniform}):
-        first, second = pooled.get(k), uniform.get(k)
-        if first is None or (second is not None and second.bayes >= first.bayes - price):
-            first = second
-        assert first is not None  # one of the two has it
-        best[k] = first
+        offers = [(found[k], paid) for found, paid in ((uniform, 0.0), (pooled, price)) if k in found]
+        best[k] = max(offers, key=lambda offer: (offer[0].mixture.distinct, offer[0].bayes - offer[1]))[0]
     return best
 
 
@@ -129,11 +138,7 @@ def fewer(fitted: Fit, gradients: Gradients, most_rank: int) -> Mixture:
     gain, union = merged(fitted, gradients, most_rank)
     if float(without.max()) <= gain:
         return union
-    keep = [s for s in range(mixture.strands) if s != int(without.argmax())]
-    shares = mixture.shares[[*keep, mixture.strands]]
-    return Mixture(
-        mixture.bases[keep], mixture.ranks[keep], mixture.leaks[keep], shares / shares.sum(), mixture.background
-    )
+    return mixture.without([int(without.argmax())])
 
 
 def merged(fitted: Fit, gradients: Gradients, most_rank: int) -> tuple[float, Mixture]:

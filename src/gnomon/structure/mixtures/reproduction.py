@@ -13,12 +13,10 @@ from torch import Tensor
 from gnomon.randomness import Rng
 from gnomon.structure.mixtures.expectation_maximisation import Fit
 from gnomon.structure.mixtures.gradients import Gradients
-from gnomon.structure.mixtures.mixture import Mixture
 from gnomon.structure.mixtures.path import paths
 
 REPRODUCED = 0.8  # Tibshirani & Walther: well-separated groups reach 0.8 to 0.9
 SURE = 0.9  # contexts that a fit itself is unsure of are no evidence against it
-SAME = 0.1  # squared sine of an angle below which two directions are not told apart: 18°
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,7 +52,7 @@ class Halves:
     def strength(self, k: int) -> float:
         """Prediction strength of k strands, the lower of both directions; 0 where a half has no such fit."""
         fits = [found.get(k) for found in self.fits]
-        if any(fit is None or not distinct(fit.mixture) for fit in fits):
+        if any(fit is None or not fit.mixture.distinct for fit in fits):
             return 0.0
         mixtures = [fit.mixture for fit in fits if fit is not None]
         strengths = []
@@ -85,16 +83,6 @@ def prediction_strength(own: Tensor, other: Tensor, k: int) -> float:
     together = (table * (table - 1)).sum(dim=1)
     pairs = sizes * (sizes - 1)
     return float(torch.where(pairs > 0, together / pairs.clamp(min=1.0), 0.0).min())
-
-
-def distinct(mixture: Mixture) -> bool:
-    """Whether no strand lies inside another: each has a direction more than 18° away from all of every other."""
-    subspaces = [mixture.subspace(s) for s in range(mixture.strands)]
-    for a, first in enumerate(subspaces):
-        for second in subspaces[a + 1 :]:
-            if float(first.angles(second).max().sin().square()) < SAME:
-                return False
-    return True
 
 
 def largest_reproduced(strengths: NDArray[np.float64]) -> int:

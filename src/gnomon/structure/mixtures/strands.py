@@ -21,7 +21,7 @@ from gnomon.structure.mixtures.expectation_maximisation import Fit
 from gnomon.structure.mixtures.gradients import Gradients
 from gnomon.structure.mixtures.mixture import Mixture, background_log_density, pooled_inverse
 from gnomon.structure.mixtures.path import paths
-from gnomon.structure.mixtures.reproduction import Halves, distinct, largest_reproduced
+from gnomon.structure.mixtures.reproduction import Halves, largest_reproduced
 from gnomon.structure.subspace import Subspace
 
 FEWEST_CONTEXTS = 32
@@ -90,8 +90,8 @@ def find_strands(
     the largest that the halves agree on: every group of one half is put together by the other half's mixture, too, for
     0.8 of its pairs. A mixture that is likelier than one covariance but is not found again is no group; 1 is one
     strand, and ``preferred`` says into how many pieces the likelihood would cut the continuum. The number is
-    ``insufficient`` where more strands are likelier than are found again and contexts are fewer than 40 a dimension or d a strand
-    (divided by c), and where as many as were tried are found again or likeliest.
+    ``insufficient`` where more strands are likelier than are found again and contexts are fewer than 40 a
+    dimension or d a strand (divided by c), and where as many as were tried are found again or likeliest.
 
     The number and the dimensions are whole numbers that are mostly exact, and sometimes wrong for reasons that
     resampling the same contexts does not show: their uncertainty is ``unknown``, and diagnostics hold what each split
@@ -142,7 +142,7 @@ def _preferred(gradients: Gradients, fits: Mapping[int, Fit]) -> int:
 
     Strands inside of one another are one whose contexts leave it by unequal shares, and are not counted.
     """
-    several = [k for k, fit in fits.items() if k > 1 and distinct(fit.mixture)]
+    several = [k for k, fit in fits.items() if k > 1 and fit.mixture.distinct]
     single = fits[1].bayes
     if several:
         best = max(several, key=lambda k: fits[k].bayes)

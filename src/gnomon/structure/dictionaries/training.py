@@ -65,9 +65,10 @@ class Training(Spec):
 def default_learning_rate(latents: int, steps: int) -> float:
     r""":math:`2 \cdot 10^{-4} \sqrt{2^{14} / m} \cdot \sqrt{\max(1, 10^4 / T)}` for T steps.
 
-    The last factor raises it to 0.01 at most. The first two are those of Gao et al., arXiv:2406.04093, figure 3, for runs
-    of many steps. Adam moves an entry by about the learning rate a step, so that in few steps directions do not get to
-    where they belong. The last is ours, from runs of 200 to 2,000 steps; the page on dictionaries has what they gave.
+    The last factor raises it to 0.01 at most. The first two are those of Gao et al., arXiv:2406.04093, figure 3, for
+    runs of many steps. Adam moves an entry by about the learning rate a step, so that in few steps directions do not
+    get to where they belong. The last is ours, from runs of 200 to 2,000 steps; the page on dictionaries has what they
+    gave.
 
     >>> default_learning_rate(2**14, 100_000), default_learning_rate(2**14, 2500)
     (0.0002, 0.0004)

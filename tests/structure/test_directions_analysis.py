@@ -113,6 +113,17 @@ def test_a_method_that_does_not_apply_does_not_cost_the_others() -> None:
         analyse({"s": graded}, [Logistic()], rng=Rng(0))
 
 
+def test_a_rank_that_could_not_be_shown_is_insufficient() -> None:
+    """Six of each class make three folds; the one that is tested has four examples, and their labels six orders."""
+    for each, status in ((6, "insufficient"), (8, "ok")):
+        rank = analyse({"s": _examples(8.0, 2 * each, 0)}, [MeanDifference()], rng=Rng(0)).reading(
+            "direction_rank", site="s", method="mean_difference"
+        )
+        assert rank is not None
+        assert rank.status == status
+        assert rank.value == (1.0 if status == "ok" else None)
+
+
 def test_the_test_score_is_that_of_the_direction(found: Directions) -> None:
     test = _examples(1.2, 200, 4)
     one = found.at("logistic", "late")

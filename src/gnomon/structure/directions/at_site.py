@@ -21,7 +21,7 @@ from gnomon.structure.directions.quantities import (
     SEED_COSINE,
     SPLIT_HALF_COSINE,
 )
-from gnomon.structure.directions.rank import rank_test
+from gnomon.structure.directions.rank import RankTest, rank_test
 from gnomon.structure.directions.readout import Readout
 from gnomon.structure.directions.result import Found
 from gnomon.structure.directions.sample_complexity import PART_FITS, LearningCurve, parts
@@ -75,14 +75,7 @@ def at_site(
     else:
         detected = select_site({site: cross}, examples, cross.folds, level=settings.level).auroc
     common: dict[str, Any] = {"site": site, "labels": {"method": method.name}, "estimator": method.name}
-    counted = Measurement.ok(
-        DIRECTION_RANK,
-        float(rank.rank),
-        # what the tests bound is the probability of a rank above the truth; one below it is not excluded
-        Uncertainty.unknown(),
-        diagnostics={"p_values": list(rank.p_values), "level": rank.level},
-        **common,
-    )
+    counted = _counted(rank, common)
     fitted(1, True)
     curve, readings = _angle(method, examples, common, settings, rng, fitted)
     readings.append(_over_seeds(method, examples, common, rng))
@@ -121,6 +114,16 @@ def refused(reason: str, *, site: str, method: str) -> Measurement:
     """Why ``method`` finds nothing at ``site``."""
     labels = {"method": method, "sites": "one", "on": "left out"}
     return Measurement.insufficient(DETECTION_AUROC, reason, site=site, labels=labels, estimator=method)
+
+
+def _counted(rank: RankTest, common: dict[str, Any]) -> Measurement:
+    """The rank; insufficient where no labels of so few examples could have shown one."""
+    diagnostics = {"p_values": list(rank.p_values), "level": rank.level}
+    if rank.least > rank.level:
+        reason = f"so few clusters that no p-value can fall below {rank.least:.2g}; give 8 or more of each class"
+        return Measurement.insufficient(DIRECTION_RANK, reason, **common)
+    # what the tests bound is the probability of a rank above the truth; one below it is not excluded
+    return Measurement.ok(DIRECTION_RANK, float(rank.rank), Uncertainty.unknown(), diagnostics=diagnostics, **common)
 
 
 def _angle(

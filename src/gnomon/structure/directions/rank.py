@@ -32,11 +32,13 @@ class RankTest:
     rank : how many, from 0 to the most that were asked for.
     p_values : of the directions in turn, up to the first that is not told from chance.
     level : at which each was tested.
+    least : the least p-value that the first test could have given; above the level, a rank of 0 says nothing.
     """
 
     rank: int
     p_values: tuple[float, ...]
     level: float
+    least: float
 
 
 def rank_test(
@@ -84,10 +86,10 @@ def rank_test(
     """
     if not 1 / (draws + 1) <= level < 1:
         raise GnomonError(f"{draws} draws cannot reach a level of {level:g}", mend=f"draw at least {int(1 / level)}")
-    first = carries(found, examples, signed=method.most == 1, draws=_ALONG, rng=rng.child("first"))
+    first, least = carries(found, examples, signed=method.most == 1, draws=_ALONG, rng=rng.child("first"))
     p_values = [first]
     if first > level:
-        return RankTest(0, (first,), level)
+        return RankTest(0, (first,), level, least)
     if method.most is not None:
         most = min(most, method.most)
     if most > 1:
@@ -96,13 +98,13 @@ def rank_test(
         for k in range(2, whole.rank + 1):
             p_values.append(_further(method, examples, whole, k, level, draws, rng.child(k), fitted))
             if p_values[-1] > level:
-                return RankTest(k - 1, tuple(p_values), level)
+                return RankTest(k - 1, tuple(p_values), level, least)
         most = whole.rank
-    return RankTest(most, tuple(p_values), level)
+    return RankTest(most, tuple(p_values), level, least)
 
 
-def carries(found: CrossFit, examples: Examples, *, signed: bool, draws: int, rng: Rng) -> float:
-    r"""The p-value of nothing about the labels being told by the leading direction.
+def carries(found: CrossFit, examples: Examples, *, signed: bool, draws: int, rng: Rng) -> tuple[float, float]:
+    r"""The p-value of nothing about the labels being told by the leading direction; and the least that it could be.
 
     Each fold is scored along the direction fitted to the folds before it (`CrossFit.forward`), given which its labels
     are exchangeable where nothing is to be found. (With directions fitted to all other folds, as in cross-validation,
@@ -133,7 +135,8 @@ def carries(found: CrossFit, examples: Examples, *, signed: bool, draws: int, rn
         explained = np.square(y @ left[:, sizes > _ROUNDING]).sum(axis=1)
         total += before * len(here) * explained / np.maximum(np.square(y).sum(axis=1), 1e-300)
     # rounding must not make of a permutation that changes nothing one that falls short
-    return float((total >= total[0] - _ROUNDING * np.abs(total).max()).mean())
+    p_value = float((total >= total[0] - _ROUNDING * np.abs(total).max()).mean())
+    return p_value, float((drawn == drawn[0]).all(axis=1).mean())
 
 
 def _further(

@@ -236,6 +236,11 @@ def test_pairs_and_spans_are_read_as_elsewhere(
             "evaluate DICTIONARY --subject MODEL --data TEXTS --concept LONG --position last",
             "the context of tiny is 32",
         ),
+        ("browse DICTIONARY --subject MODEL --data TEXTS --later embed", "embed does not come after blocks.0"),
+        ("browse DICTIONARY --subject MODEL --data TEXTS --method mean_diference", "did you mean 'mean_difference'"),
+        ("train --activations ROWS --batch 128 --out TEXTS", "holds something else"),
+        ("train --activations ROWS --batch 128 --out TEXTS/deep", "cannot write"),
+        ("evaluate DICTIONARY --activations TEXTS", "is no .npy file of numbers"),
         ("browse DICTIONARY", "--subject"),
     ],
     ids=str,
@@ -255,7 +260,8 @@ def test_bad_input(
     graded, overlong = (tmp_path_factory.mktemp("bad") / name for name in ("graded.csv", "long.csv"))
     graded.write_text("text,label\nthe cat,1\nthe dog,2\nthe tree,3\n")
     overlong.write_text("text,label\n" + "the cat " * 60 + ",1\nthe dog,0\n")
-    given = {"GRADED": str(graded), "LONG": str(overlong)}
+    np.save(rows := graded.with_name("rows.npy"), Rng(0).numpy().normal(size=(200, 4)).astype(np.float32))
+    given = {"GRADED": str(graded), "LONG": str(overlong), "ROWS": str(rows), "TEXTS/deep": str(texts / "deep")}
     given |= {"MODEL": str(tiny_model), "TEXTS": str(texts), "DICTIONARY": str(trained)}
     assert said in _refused(["dictionary", *(given.get(word, word) for word in line.split())], capsys)
     assert [path.name for path in tmp_path.iterdir() if path.name != "store"] == []

@@ -87,7 +87,7 @@ def browse(
     texts = {"column": concept_column, "label": concept_label, "cluster": concept_cluster, "present": present}
     texts |= {"pair": pair, "span": span, "positive": positive, "negative": negative}
     concepts, where = read_concepts(opened, concept, position, overlong, **texts)
-    downstream = later_site(opened, place, later)
+    downstream, finder = later_site(opened, place, later), method_named(method)
     with progress_bar("reading the latents") as report:
         found = survey(
             opened,
@@ -102,7 +102,7 @@ def browse(
                 opened,
                 place,
                 one,
-                method=method_named(method),
+                method=finder,
                 rates=found.activity.rates.rate,
                 later=downstream,
                 rng=Rng(seed).child(one.name),

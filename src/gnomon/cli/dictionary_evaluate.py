@@ -158,16 +158,10 @@ def evaluate(
 def _of_rows(
     dictionary: Dictionary, activations: Path, targets: Path | None, others: Sequence[Dictionary], rng: Rng
 ) -> Iterator[list[Measurement]]:
-    import numpy as np
-
     from gnomon.structure.dictionaries.evaluation import ArraySource, evaluate
+    from gnomon.structure.dictionaries.rows import mapped
 
-    arrays = []
-    for path in (activations, targets):
-        try:
-            arrays.append(None if path is None else np.load(path, mmap_mode="r", allow_pickle=False))
-        except (OSError, ValueError) as error:
-            raise GnomonError(f"{path} is no .npy file: {error}", mend="give an array of rows") from error
+    arrays = [None if path is None else mapped(path) for path in (activations, targets)]
     assert arrays[0] is not None
     yield evaluate(dictionary, ArraySource(arrays[0], arrays[1]), others=others, rng=rng)
 

@@ -107,12 +107,19 @@ def method_named(name: str) -> Method:
 
 
 def later_site(subject: Subject, place: Place, given: str | None) -> str | None:
-    """Where the effect on a concept is read: ``given``, or the last block after the dictionary's own site."""
+    """Where the effect on a concept is read: ``given``, or the last block after the dictionary's own site.
+
+    Raises GnomonError when ``given`` comes before the site that the dictionary writes to.
+    """
+    sites = list(subject.sites)
     if given is not None:
         subject.site(given)
+        if sites.index(given) <= sites.index(place.target):
+            raise GnomonError(
+                f"{given} does not come after {place.target}", mend="give a later site, or leave out --later"
+            )
         return given
-    blocks = [name for name in subject.sites if name.startswith("blocks.") and name.count(".") == 1]
-    sites = list(subject.sites)
+    blocks = [name for name in sites if name.startswith("blocks.") and name.count(".") == 1]
     if not blocks or sites.index(blocks[-1]) <= sites.index(place.target):
         return None
     return blocks[-1]

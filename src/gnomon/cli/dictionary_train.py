@@ -101,7 +101,7 @@ def train(
     source = _rows(opened, site, target, activations, targets)
     architecture, training = _specs(kind, latents, active, rows or 10 * len(source), batch, changes)
     started = time.perf_counter()
-    with _progress(training) as show, _stopping() as stop:
+    with _room(out, checkpoints), _progress(training) as show, _stopping() as stop:
         try:
             trained = run(
                 source,
@@ -136,6 +136,24 @@ def _check_checkpoints(path: Path, *, resume: bool) -> None:
         raise GnomonError(f"there is no checkpoint in {path}", mend="leave out --resume")
 
 
+@contextlib.contextmanager
+def _room(out: Path, checkpoints: Path) -> Iterator[None]:
+    """Makes sure, before the work, that what it gives can be written; nothing is left of a run that did not begin."""
+    from gnomon.structure.artefact import check_target
+    from gnomon.structure.dictionaries.architectures import ARTEFACT
+
+    check_target(out, ARTEFACT)
+    try:
+        checkpoints.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise GnomonError(f"cannot write {out}: {error.strerror}", mend="give another directory") from error
+    try:
+        yield
+    finally:
+        if not any(checkpoints.iterdir()):
+            checkpoints.rmdir()
+
+
 def _rows(
     opened: tuple[Subject, Data] | None,
     site: str | None,
@@ -150,9 +168,6 @@ def _rows(
     if site is not None or target is not None:
         raise GnomonError("--site names a place in a subject", mend="leave it out with --activations")
     assert activations is not None
-    for path in (activations, targets):
-        if path is not None and not path.is_file():
-            raise GnomonError(f"no file '{path}'", mend="give the path of a .npy file")
     return ArrayRows(activations, targets)
 
 

@@ -6,6 +6,7 @@ import abc
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -182,18 +183,21 @@ class SiteRows(Rows):
 
 
 def _table(name: str, rows: NDArray[np.generic] | Tensor | str | os.PathLike[str]) -> NDArray[np.generic] | Tensor:
-    table = _mapped(Path(rows)) if isinstance(rows, str | os.PathLike) else rows
+    table = mapped(Path(rows)) if isinstance(rows, str | os.PathLike) else rows
     numeric = table.is_floating_point() if isinstance(table, Tensor) else np.issubdtype(table.dtype, np.floating)
     if table.ndim != 2 or not numeric or 0 in table.shape:
         raise GnomonError(f"{name} are {table.dtype} of shape {tuple(table.shape)}", mend="give rows (n, d) of floats")
     return table
 
 
-def _mapped(path: Path) -> NDArray[np.generic]:
+def mapped(path: Path) -> NDArray[Any]:
+    """The array in a ``.npy`` file, not read into memory. Raises GnomonError when it is none."""
+    if not path.is_file():
+        raise GnomonError(f"no file '{path}'", mend="give the path of a .npy file")
     try:
-        found: NDArray[np.generic] = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError) as error:
-        raise GnomonError(f"{path} is no .npy file: {error}", mend="give an array of rows") from error
+        found: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError) as error:  # numpy's own words recommend to unpickle it
+        raise GnomonError(f"{path} is no .npy file of numbers", mend="give an array of rows") from error
     return found
 
 

@@ -21,6 +21,8 @@ def test_they_are_kept_in_float64_and_each_is_its_own_cluster():
 def test_graded_ones_are_positive_above_their_median():
     graded = Examples(inputs=_X, labels=torch.tensor([0.5, 2.0, 3.0, 0.1]), kind="graded")
     assert graded.positive.tolist() == [False, True, True, False]
+    mostly_highest = Examples(inputs=torch.eye(4), labels=torch.tensor([1.0, 5.0, 5.0, 5.0]), kind="graded")
+    assert mostly_highest.positive.tolist() == [False, True, True, True]
 
 
 def test_taking_keeps_rows_labels_clusters_and_gradients_together():

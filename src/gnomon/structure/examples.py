@@ -80,9 +80,8 @@ class Examples:
 
     @property
     def positive(self) -> Tensor:
-        """``(n,)`` bool: the label is above the middle (0, or for graded examples the median)."""
-        middle = self.labels.median() if self.kind == "graded" else 0.0
-        return self.labels > middle
+        """``(n,)`` bool, see `positives`."""
+        return positives(self.labels, self.kind)
 
     def take(self, indices: NDArray[np.int64] | Tensor) -> Examples:
         """Those at ``indices``, which may repeat. Raises GnomonError as the constructor does."""
@@ -95,6 +94,14 @@ class Examples:
             clusters=self.groups[index.numpy()],
             gradients=None if self.gradients is None else self.gradients[index],
         )
+
+
+def positives(labels: Tensor, kind: Kind) -> Tensor:
+    """``(n,)`` bool: the label is above 0; of graded ones above their median, or at it where none is above."""
+    if kind != "graded":
+        return labels > 0.0
+    above = labels > labels.median()
+    return above if bool(above.any()) else labels == labels.max()
 
 
 def _check_pairs(labels: Tensor, clusters: NDArray[np.int64]) -> None:

@@ -21,7 +21,7 @@ from gnomon.structure.concepts.concern import Concern
 from gnomon.structure.directions.cross_validation import cross_validated
 from gnomon.structure.directions.detection import Auroc
 from gnomon.structure.directions.folds import deal
-from gnomon.structure.examples import Examples
+from gnomon.structure.examples import Examples, positives
 
 Array = NDArray[np.float64]
 
@@ -160,9 +160,8 @@ def surface_leak(found: Auroc) -> list[Concern]:
 
 
 def positive_labels(concept: Concept) -> Array:
-    """+1 and -1: a concept's labels, or for a graded one whether they are above their median."""
-    middle = float(np.median(concept.labels)) if concept.kind == "graded" else 0.0
-    return np.where(concept.labels > middle, 1.0, -1.0)
+    """+1 and -1: a concept's labels, or for a graded one whether they are high, see `positives`."""
+    return np.where(positives(torch.from_numpy(concept.labels), concept.kind).numpy(), 1.0, -1.0)
 
 
 def _at(texts: Sequence[str], where: NDArray[np.bool_]) -> list[str]:

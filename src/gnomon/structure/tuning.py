@@ -94,14 +94,18 @@ class Tuning:
         examples, validation = (inputs[rest], targets[rest]), (inputs[kept], targets[kept])
         few = tuple(values[: self.rows] for values in examples)
         middle = self.ridges[len(self.ridges) // 2]
-        kernel, ridge = self.kernels[0], self.ridges[0]
+        kernel, ridge, errors = self.kernels[0], self.ridges[0], dict[float, float]()
         if len(self.kernels) > 1:
-            kernel = min(
-                self.kernels, key=lambda k: self._least(replace(base, kernel=k, ridge=middle), few, validation)
-            )
+            tried = [
+                (self._least(replace(base, kernel=one, ridge=middle), few, validation), one) for one in self.kernels
+            ]
+            errors[middle], kernel = min(tried, key=lambda pair: pair[0])
         plain = replace(base, kernel=kernel)
         if len(self.ridges) > 1:
-            ridge = min(self.ridges, key=lambda r: self._least(replace(plain, ridge=r), few, validation))
+            for one in self.ridges:
+                if one not in errors:
+                    errors[one] = self._least(replace(plain, ridge=one), few, validation)
+            ridge = min(self.ridges, key=lambda one: errors[one])
         schedule, error = self._schedule(replace(plain, ridge=ridge), examples, validation, rng)
         recipe = replace(base, kernel=kernel, ridge=ridge, rounds=len(schedule), power=schedule)
         return Tuned(recipe=recipe, machine=recipe.fit(inputs, targets, rng=rng), validation_error=error)

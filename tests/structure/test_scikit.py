@@ -75,9 +75,11 @@ def test_classes_by_any_name_are_learned_with_probabilities() -> None:
         ({"kernel": "cubic"}, "unknown kernel 'cubic'; one of laplace"),
         ({"tuning": "luck"}, "unknown tuning 'luck'"),
         ({"ridge": ()}, "there is no candidate"),
+        ({"solver": "guess"}, "unknown solver 'guess'; one of auto, exact, iterative"),
+        ({"validation_share": 0.99}, "leaves none of 12 examples to fit"),
         ({"kernel": "quadratic", "tuning": "likelihood"}, "radial kernels only"),
     ],
-    ids=["kernel", "tuning", "candidates", "likelihood"],
+    ids=["kernel", "tuning", "candidates", "solver", "share", "likelihood"],
 )
 def test_bad_options_are_refused_when_fitted(options: dict[str, object], words: str) -> None:
     with pytest.raises(GnomonError, match=words):

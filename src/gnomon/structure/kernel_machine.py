@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor
@@ -140,7 +140,8 @@ def fit(
 
     Raises
     ------
-    GnomonError : on shapes that do not match, values that are not finite, a negative ridge, and as the solvers do.
+    GnomonError : on shapes that do not match, values that are not finite, a negative ridge, an unknown solver, and
+        as the solvers do.
 
     Source: Saunders, Gammerman & Vovk, ICML 1998.
 
@@ -158,6 +159,8 @@ def fit(
         raise GnomonError("inputs or targets are not finite", mend="leave out such examples")
     if not ridge >= 0:
         raise GnomonError(f"ridge {ridge} is negative")
+    if solver not in get_args(Solver):
+        raise GnomonError(f"unknown solver {solver!r}", mend=f"one of {', '.join(get_args(Solver))}")
     metric = metric.to(inputs)
     if solver == "exact" or (solver == "auto" and len(inputs) <= EXACT_ROWS):
         coefficients = solve_exactly(kernel, inputs, targets, metric=metric, ridge=ridge)

@@ -83,13 +83,18 @@ class Tuning:
 
         Raises
         ------
-        GnomonError : with fewer than three examples, and as `RecursiveFeatureMachine.fit` does.
+        GnomonError : with fewer than three examples, where the share leaves none to fit, and as
+            `RecursiveFeatureMachine.fit` does.
         """
         n = len(inputs)
         if n < 3:
             raise GnomonError(f"{n} examples are too few to keep some for validation", mend="give at least 3")
         order = torch.randperm(n, generator=rng.child("validation").torch()).to(inputs.device)
         count = max(1, round(self.share * n))
+        if count == n:
+            raise GnomonError(
+                f"a share of {self.share} leaves none of {n} examples to fit", mend="give a smaller share"
+            )
         kept, rest = order[:count], order[count:]
         examples, validation = (inputs[rest], targets[rest]), (inputs[kept], targets[kept])
         few = tuple(values[: self.rows] for values in examples)

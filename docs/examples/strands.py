@@ -106,7 +106,7 @@ def held_out(gradients: Gradients, most: int, rng: Rng) -> dict[str, Any]:
     split = Halves.of(gradients, most=most, most_rank=8, rng=rng)
     gains, clusters, preferred = [], [], []
     for part, other, fits in ((split.first, split.second, split.fits[1]), (split.second, split.first, split.fits[0])):
-        k = max((k for k in fits if k > 1), key=lambda k, fits=fits: fits[k].bayes)  # type: ignore[misc]
+        k = max((k for k in fits if k > 1), key=lambda k, fits=fits: fits[k].bayes, default=1)  # type: ignore[misc]
         mixture = fits[k].mixture
         gains.append(mixture.log_likelihood(part) - background_log_density(part, pooled_inverse(other)))
         clusters.append(part.clusters)

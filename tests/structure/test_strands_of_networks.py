@@ -129,7 +129,7 @@ def test_the_study_of_the_stories_model_runs(
     import strands
 
     options = {"model": shared_data / "stories260K", "texts": shared_data / "stories_sampled.txt", "out": tmp_path}
-    options |= {"limit": 50, "most": 3, "sites": "blocks.4"}
+    options |= {"limit": 120, "most": 3, "sites": "blocks.4"}
     strands.main([str(part) for name, value in options.items() for part in (f"--{name}", value)])
     (found,) = json.loads((tmp_path / "strands.json").read_text(encoding="utf-8"))
     assert json.loads(capsys.readouterr().out) == [found]

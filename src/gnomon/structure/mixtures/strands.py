@@ -137,12 +137,13 @@ def find_strands(
     return reader.strands()
 
 
-def _preferred(gradients: Gradients, fits: Mapping[int, Fit]) -> int:
+def _preferred(gradients: Gradients, fits: Mapping[int, Fit], *, nested: bool = False) -> int:
     """The number of strands with the best penalised likelihood; a mixture has to beat one covariance as well.
 
-    Strands inside of one another are one whose contexts leave it by unequal shares, and are not counted.
+    Strands inside of one another are not counted, unless asked for: the contexts of one strand that leave it by
+    unequal shares look like that, and so do strands that some contexts mix.
     """
-    several = [k for k, fit in fits.items() if k > 1 and fit.mixture.distinct]
+    several = [k for k, fit in fits.items() if k > 1 and (nested or fit.mixture.distinct)]
     single = fits[1].bayes
     if several:
         best = max(several, key=lambda k: fits[k].bayes)
@@ -215,6 +216,14 @@ class _Reader:
                 f"{self.preferred} strands are likelier than {self.k}, but {self.clusters} independent contexts do "
                 "not show them again in halves",
                 suffices={"examples": short},
+                site=self.site,
+                estimator=_NAME,
+                diagnostics=diagnostics,
+            )
+        if self.preferred == 1 and _preferred(self.gradients, self.fits, nested=True) > 1:
+            return Measurement.insufficient(
+                quantities.NUMBER_OF_STRANDS,
+                "strands inside of one another are likelier than one: it is of unequal noise, or contexts mix several",
                 site=self.site,
                 estimator=_NAME,
                 diagnostics=diagnostics,

@@ -65,7 +65,7 @@ wheel: .venv/dev
 	rm -rf build dist
 	$(BIN)/python -m build --wheel --outdir dist . > /dev/null
 	$(PYTHON) -m venv build/empty
-	build/empty/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt dist/*.whl
+	build/empty/bin/python -m pip install --quiet --disable-pip-version-check --no-compile --constraint constraints.txt dist/*.whl
 	cd build && empty/bin/gnomon doctor --store store
 	rm -rf build/empty build/store
 

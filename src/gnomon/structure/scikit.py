@@ -17,9 +17,9 @@ from torch import Tensor
 
 from gnomon.errors import GnomonError
 from gnomon.randomness import Rng
-from gnomon.structure.evidence import most_likely
 from gnomon.structure.kernel_machine import KernelMachine, Solver
 from gnomon.structure.kernels import ExponentialPower, Kernel, Polynomial
+from gnomon.structure.marginal_likelihood import most_likely
 from gnomon.structure.recursive_feature_machine import RecursiveFeatureMachine
 from gnomon.structure.tuning import Tuning
 

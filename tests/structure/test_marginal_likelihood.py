@@ -13,9 +13,9 @@ from test_kernels import drawn, metric
 
 from gnomon.errors import GnomonError
 from gnomon.randomness import Rng
-from gnomon.structure.evidence import leave_one_out, marginal_likelihood, most_likely
 from gnomon.structure.kernel_machine import fit
 from gnomon.structure.kernels import ExponentialPower, Gaussian, Kernel, Laplace, Polynomial
+from gnomon.structure.marginal_likelihood import leave_one_out, marginal_likelihood, most_likely
 
 IDENTITY = torch.eye(3, dtype=torch.float64)
 

@@ -47,5 +47,26 @@ def test_a_method_that_breaks_the_contract_is_noticed() -> None:
     said = str(refused.value)
     for check in ("words", "subspace", "sign", "frame", "purity", "ranks", "recovery"):
         assert f"check_{check}" in said
-    for check in ("scale", "share", "hard_input"):
+    for check in ("scale", "share", "hard_input", "draws"):
         assert f"check_{check}" not in said
+
+
+@dataclass(frozen=True, kw_only=True)
+class SilentlyDrawn(First):
+    """A drawn direction, without saying so."""
+
+    def subspace(self, examples: Examples, *, rank: int, rng: Rng) -> Subspace:
+        drawn = torch.randn(examples.inputs.shape[1], generator=rng.torch(), dtype=torch.float64)
+        return Subspace.line(drawn)
+
+
+class SaidToDraw(First):
+    """The first axis, said to be drawn."""
+
+    draws: ClassVar[bool] = True
+
+
+@pytest.mark.parametrize("kind", [SilentlyDrawn, SaidToDraw])
+def test_what_a_method_says_of_its_draws_is_checked(kind: type[Method]) -> None:
+    with pytest.raises(AssertionError, match="another rng"):
+        method_checks()["check_draws"](kind)

@@ -93,6 +93,11 @@ def test_planted_strands_are_found(strands: int, rank: int, dimension: int, n: i
     lengths = jacobians.flatten(1).norm(dim=1)
     heard = (lengths > 0.4 * lengths.square().mean().sqrt()).numpy()  # twice the noise: others belong to no strand
     assert adjusted_rand_score(gates[heard], found.labels[heard]) > 0.95
+    # of all contexts, not much worse than who knows the teacher's subspaces and takes the nearest
+    rows = jacobians.reshape(len(jacobians), -1, dimension)
+    nearest_one = torch.stack([(rows @ base.to(rows)).square().sum(dim=(1, 2)) for base in teacher.bases]).argmax(dim=0)
+    knowing = adjusted_rand_score(gates, nearest_one.numpy())
+    assert adjusted_rand_score(gates, found.labels) > knowing - 0.1
     stated = np.sin(found.measurements["strand_angles"].value)
     for subspace, angle in zip(found.subspaces, stated, strict=True):
         nearest = min(

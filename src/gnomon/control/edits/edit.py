@@ -96,10 +96,13 @@ class Edit(abc.ABC):
         """
 
     def prepared(self, strength: float, dtype: torch.dtype, device: torch.device) -> Transform:
-        """It at ``strength``, with all that does not depend on the activation computed ahead."""
+        """It at ``strength``, with all that does not depend on the activation computed ahead.
+
+        What is not affine defines its own. Raises GnomonError where neither is so.
+        """
         affine = self.affine(strength)
         if affine is None:
-            raise NotImplementedError(f"{type(self).__name__} is not affine and does not define prepared")
+            raise GnomonError(f"{self.kind} is not affine and says not how to do it", mend="define prepared")
         return affine.prepared(dtype, device)
 
     def apply(self, x: Tensor, strength: float = 1.0) -> Tensor:

@@ -1,0 +1,1 @@
+"""Statistics of evaluations: intervals, comparisons, families and repetitions that keep the level they state."""

@@ -64,6 +64,7 @@ def test_declining_and_failing_count() -> None:
     assert "broke" in certify("sick", honest, [*declined, Trial("failed", reason="it broke")]).reason
 
 
+@pytest.mark.slow
 def test_the_result_does_not_depend_on_the_number_of_workers() -> None:
     one, two = (calibrate(["accuracy"], quick=True, workers=n) for n in (1, 2))
     assert [replace(c, created="") for c in one] == [replace(c, created="") for c in two]

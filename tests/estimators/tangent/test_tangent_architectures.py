@@ -199,7 +199,9 @@ def test_frozen_parameters_do_not_count() -> None:
     _check(Subject(Double(network)), _arrays(5, 5))
 
 
-@pytest.mark.parametrize("name", ["gpt2", "llama", "neox", "opt", "gemma2", "qwen3"])
+@pytest.mark.parametrize(
+    "name", ["gpt2", "llama", "neox", "opt", *(pytest.param(n, marks=pytest.mark.slow) for n in ("gemma2", "qwen3"))]
+)
 def test_language_models(name: str) -> None:
     subject = Subject(copy.deepcopy(tiny_networks.network(name)).double(), loss=NextToken())
     data = _texts()

@@ -42,7 +42,7 @@ def _gradients(subject: Subject, data: Data) -> Gradients:
         return Gradients(subject, choose(subject, data), None, 2**29)
 
 
-@pytest.mark.parametrize("name", ["mlp", "cnn", "texts"])
+@pytest.mark.parametrize("name", ["mlp", "cnn", pytest.param("texts", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("rows", [1.5, 20.0, pytest.param(4.0, marks=pytest.mark.slow)])
 def test_little_memory_gives_the_same_kernel(name: str, rows: float) -> None:
     subject, data = _case(name)

@@ -33,7 +33,8 @@ def _inside(make: Callable[[Rng], Known], draws: int, seed: int = 0) -> tuple[in
     return inside, found
 
 
-@pytest.mark.parametrize("alpha", [2.5, pytest.param(4.0, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("alpha", [2.5, 4.0])
 def test_pareto_spectra_are_inside_their_interval(alpha: float) -> None:
     """A reading that is declined counts as a miss."""
     inside, found = _inside(lambda rng: known.pareto(rng, alpha, 300, 300), 100)

@@ -21,7 +21,9 @@ from gnomon.cli import (
     organism,
     quantities,
 )
+from gnomon.cli import assure as assure_command
 from gnomon.cli import directions as directions_command
+from gnomon.cli import evaluate as evaluate_command
 from gnomon.cli import fit as fit_command
 from gnomon.cli import plan as plan_command
 from gnomon.cli import predict as predict_command
@@ -67,6 +69,8 @@ app.command("predict")(predict_command.predict)
 app.command("plan")(plan_command.plan)
 app.command("directions")(directions_command.directions)
 app.command("steer")(steer_command.steer)
+app.command("assure")(assure_command.assure)
+app.command("evaluate")(evaluate_command.evaluate)
 app.command("report")(report_command.report)
 app.command("doctor")(doctor.doctor)
 app.add_typer(attack.app, name="attack")

@@ -1,0 +1,119 @@
+"""One line held against the measurements that answer for it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from gnomon.assurance.asking import Answer
+from gnomon.assurance.policy.policy import Limit
+from gnomon.measurement import Measurement
+from gnomon.measurement.value import encode_value
+
+State = Literal["clears", "fails", "open"]
+_ROUNDING = 1e-12  # of levels, which are one minus twice a share
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judged:
+    """What was measured for one line, and what follows from it.
+
+    Parameters
+    ----------
+    limit : the threshold or safeguard.
+    state : ``clears`` when the whole interval is on the good side of the line, ``fails`` when none of it is, else
+        ``open``.
+    value, low, high : what decides: of several measurements, the one nearest to failing; ``None`` where there is none.
+    confidence : of each end of the interval, as a one-sided bound.
+    reason : why it is open; empty otherwise.
+    measurements : all that fit, for the evidence.
+    """
+
+    limit: Limit
+    state: State
+    confidence: float
+    value: float | None = None
+    low: float | None = None
+    high: float | None = None
+    reason: str = ""
+    measurements: tuple[Measurement, ...] = ()
+
+    def measured(self) -> dict[str, Any]:
+        """Value and interval as JSON."""
+        return {
+            "value": encode_value(self.value),
+            "low": encode_value(self.low),
+            "high": encode_value(self.high),
+            "confidence": self.confidence,
+        }
+
+
+def judge(limit: Limit, answer: Answer, share: float) -> Judged:
+    """Hold ``limit`` against ``answer``; each end of the interval may be wrong with probability ``share``.
+
+    The interval is the measurement's, widened by its systematic bound. One whose error is unknown, or known at a lower
+    level than ``share`` asks for, decides nothing.
+    """
+    confidence = 1 - share
+    if answer.reason:
+        return Judged(limit=limit, state="open", confidence=confidence, reason=answer.reason)
+    fitting = tuple(m for m in answer.measurements if _fits(limit, m))
+    if not fitting or (len(fitting) > 1 and not limit.each):
+        told = "; ".join(dict.fromkeys(_named(m) for m in answer.measurements)) or "nothing"
+        reason = f"{len(fitting)} measurements fit, of {told}: state labels, or each = true for all"
+        return Judged(limit=limit, state="open", confidence=confidence, reason=reason, measurements=fitting)
+    each = [_one(limit, m, confidence) for m in fitting]
+    worst = min(each, key=_urgency)
+    return Judged(**{**vars(worst), "measurements": fitting})
+
+
+def _urgency(one: Judged) -> tuple[int, float]:
+    """What fails before what is open before what clears, and then the end that is furthest on the bad side."""
+    order = {"fails": 0, "open": 1, "clears": 2}[one.state]
+    if one.low is None or one.high is None:
+        return order, -np.inf
+    return order, -one.high if one.limit.worse == "above" else one.low
+
+
+def _one(limit: Limit, m: Measurement, confidence: float) -> Judged:
+    if m.status != "ok":
+        needed = ", ".join(f"{count:g} {what}" for what, count in m.suffices.items())
+        reason = f"{m.reason} ({needed} would do)" if needed else m.reason
+        return Judged(limit=limit, state="open", confidence=confidence, reason=reason)
+    assert isinstance(m.value, float), "a policy is checked to name scalars only"
+    ends = _ends(m, confidence)
+    if isinstance(ends, str):
+        return Judged(limit=limit, state="open", confidence=confidence, value=m.value, reason=ends)
+    low, high = ends
+    state: State = "clears" if limit.clears(low, high) else "fails" if limit.fails(low, high) else "open"
+    reason = f"the interval contains {limit.line:.4g}" if state == "open" else ""
+    return Judged(limit=limit, state=state, confidence=confidence, value=m.value, low=low, high=high, reason=reason)
+
+
+def _ends(m: Measurement, confidence: float) -> tuple[float, float] | str:
+    """The ends of the interval, or why it says nothing."""
+    u = m.uncertainty
+    slack = u.systematic or 0.0
+    if u.kind == "exact":
+        assert isinstance(m.value, float)
+        return m.value - slack, m.value + slack
+    if u.kind == "unknown" or u.level is None:
+        return "its error is not known"
+    if u.level < 2 * confidence - 1 - _ROUNDING:
+        return f"its interval is at {u.level:.6g}, and {2 * confidence - 1:.6g} is asked for"
+    assert isinstance(u.low, float)
+    assert isinstance(u.high, float)
+    return u.low - slack, u.high + slack
+
+
+def _fits(limit: Limit, m: Measurement) -> bool:
+    return (not limit.quantity or m.quantity == limit.quantity) and all(
+        m.labels.get(name) == text for name, text in limit.labels.items()
+    )
+
+
+def _named(m: Measurement) -> str:
+    labels = ", ".join(f"{name} = {text}" for name, text in m.labels.items())
+    return f"{m.quantity} ({labels})" if labels else m.quantity

@@ -7,7 +7,6 @@ import math
 import numpy as np
 import pytest
 import torch
-from scipy.stats import beta
 
 from gnomon.errors import GnomonError
 from gnomon.organisms.language_models.next_words import next_log_probabilities, token_log_probabilities
@@ -16,7 +15,6 @@ from gnomon.organisms.world.canaries import Canary
 from gnomon.organisms.world.readings import (
     Asked,
     amplification,
-    clustered_proportion,
     excess_loss,
     knowledge,
     recall,
@@ -164,48 +162,5 @@ def test_intervals_of_means_stay_within_the_bounds() -> None:
 
 def test_what_cannot_be_read_is_refused(micro_world: Micro) -> None:
     _, world = micro_world
-    with pytest.raises(GnomonError, match="no proportion"):
-        clustered_proportion([], [])
     with pytest.raises(GnomonError, match="unknown concept"):
         world.concept("beauty", 4, Rng(0))  # type: ignore[arg-type]
-
-
-EQUAL = {"40 of 4": [4] * 40, "23 of 8": [8] * 23, "40 of 2": [2] * 40}
-
-
-@pytest.mark.parametrize("sizes", EQUAL.values(), ids=EQUAL.keys())
-@pytest.mark.parametrize(
-    ("share", "within"), [(0.5, 0.2), (0.95, 0.6), (0.99, 0.2)], ids=["half", "rare and alike", "rarer"]
-)
-def test_intervals_of_clustered_proportions_cover(share: float, within: float, sizes: list[int]) -> None:
-    assert _coverage(share, within, sizes) > 0.95 - 3 * math.sqrt(0.05 * 0.95 / ROUNDS)
-
-
-def test_one_large_cluster_is_not_worth_many() -> None:
-    assert _coverage(0.5, 0.6, [200, *[2] * 39]) > 0.95 - 3 * math.sqrt(0.05 * 0.95 / ROUNDS)
-    agree = clustered_proportion([True] * 278, [i for i, n in enumerate([200, *[2] * 39]) for _ in range(n)])[1]
-    assert agree.effective_samples == pytest.approx(278**2 / (200**2 + 39 * 4))
-
-
-ROUNDS = 400
-
-
-def _coverage(share: float, within: float, sizes: list[int]) -> float:
-    """How often the interval has the share, for clusters of an intraclass correlation ``within``."""
-    generator, spread = np.random.default_rng(5), (1 - within) / within
-    owners = np.repeat(np.arange(len(sizes)), sizes)
-    covered = 0
-    for _ in range(ROUNDS):
-        own = generator.beta(share * spread, (1 - share) * spread, size=len(sizes))
-        hits = generator.random(len(owners)) < own[owners]
-        covered += clustered_proportion(hits, owners.tolist())[1].contains(float(hits.mean()), share)
-    return covered / ROUNDS
-
-
-def test_without_dependence_the_interval_is_that_of_clopper_and_pearson() -> None:
-    hits = [True] * 37 + [False] * 13
-    share, interval = clustered_proportion(hits, range(50))
-    assert share == 0.74
-    assert interval.effective_samples == pytest.approx(50, rel=0.03)
-    assert float(interval.low) == pytest.approx(beta.ppf(0.025, 37, 14), abs=0.005)  # type: ignore[arg-type]
-    assert float(interval.high) == pytest.approx(beta.ppf(0.975, 38, 13), abs=0.005)  # type: ignore[arg-type]

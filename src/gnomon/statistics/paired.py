@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.optimize import brentq
 from scipy.special import bdtr, ndtri
 
 from gnomon.errors import GnomonError
@@ -15,8 +14,7 @@ from gnomon.measurement import Uncertainty
 from gnomon.statistics.clusters import sums_by_cluster
 from gnomon.statistics.means import mean
 from gnomon.statistics.proportions import effective_number
-
-_ROOT = 1e-12
+from gnomon.statistics.score import score_end
 
 
 def paired_difference(
@@ -81,8 +79,8 @@ def tango(won: float, lost: float, n: float, *, level: float = 0.95) -> tuple[fl
     Source: Tango, Statistics in Medicine 17 (1998) 891.
     """
     z = float(ndtri(0.5 + level / 2))
-    upper = _upper(lambda delta: _score(won, lost, n, delta), (won - lost) / n, z)
-    lower = -_upper(lambda delta: _score(lost, won, n, delta), (lost - won) / n, z)
+    upper = score_end(lambda delta: _score(won, lost, n, delta), (won - lost) / n, z)
+    lower = -score_end(lambda delta: _score(lost, won, n, delta), (lost - won) / n, z)
     return lower, upper
 
 
@@ -93,14 +91,6 @@ def _score(won: float, lost: float, n: float, delta: float) -> float:
     variance = n * (2 * loses + delta * (1 - delta))
     gap = won - lost - n * delta
     return gap / math.sqrt(variance) if variance > 0 else (0.0 if gap == 0 else math.copysign(math.inf, gap))
-
-
-def _upper(score: Callable[[float], float], seen: float, z: float) -> float:
-    """The difference above what was seen at which the score falls to -z."""
-    end = 1 - _ROOT
-    if seen >= end or score(end) > -z:
-        return 1.0
-    return float(brentq(lambda delta: max(score(delta), -1e6) + z, seen, end, xtol=_ROOT))
 
 
 def mcnemar(won: int, lost: int) -> float:

@@ -7,7 +7,6 @@ import pytest
 from numpy.typing import NDArray
 from scipy.stats import binomtest
 
-from gnomon.control.monitors.betting import betting_p_value, least_units
 from gnomon.control.monitors.calibration import Calibration, calibrate_harm
 from gnomon.control.monitors.guarantee import ALL, Guarantee, TooFewTextsError
 from gnomon.control.monitors.learn_then_test import learn_then_test
@@ -16,6 +15,7 @@ from gnomon.control.monitors.rates import at_thresholds
 from gnomon.control.monitors.risk_control import conformal_risk, risk_with_probability
 from gnomon.errors import GnomonError
 from gnomon.randomness import Rng
+from gnomon.statistics.betting import betting_p_value, least_units
 
 Array = NDArray[np.float64]
 

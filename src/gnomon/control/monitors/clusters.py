@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from gnomon.control.monitors.betting import betting_p_value, least_units
 from gnomon.control.monitors.guarantee import Cut, TooFewTextsError, check_levels
 from gnomon.control.monitors.order_statistic import order_statistic
 from gnomon.randomness import Rng
+from gnomon.statistics import betting_p_value, least_units
 
 Array = NDArray[np.float64]
 

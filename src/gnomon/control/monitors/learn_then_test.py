@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import bdtr
 
-from gnomon.control.monitors.betting import betting_p_value
 from gnomon.control.monitors.guarantee import check_levels
 from gnomon.errors import GnomonError, UnknownNameError
+from gnomon.statistics import betting_p_value
 
 Array = NDArray[np.float64]
 Procedure = Literal["fixed_sequence", "bonferroni"]

@@ -7,10 +7,10 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from gnomon.control.monitors.betting import betting_p_value, least_units
 from gnomon.control.monitors.guarantee import Cut, TooFewTextsError, check_levels
 from gnomon.errors import GnomonError
 from gnomon.randomness import Rng
+from gnomon.statistics import betting_p_value, least_units
 
 Array = NDArray[np.float64]
 

@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 from scipy.integrate import quad
 
-from gnomon.control.monitors.online.rate import RateMonitor, RateTest, rate_interval
+from gnomon.control.monitors.online.rate import RateMonitor, RateTest
 from gnomon.errors import GnomonError
 from gnomon.measurement.intervals import clopper_pearson
+from gnomon.statistics import rate_interval
 
 
 @pytest.mark.parametrize("bound", [0.05, 0.4], ids=["5", "40"])

@@ -1,4 +1,4 @@
-"""Does a rate exceed its bound? An anytime-valid test, and a confidence sequence of the rate."""
+"""Does a rate exceed its bound? An anytime-valid test."""
 
 from __future__ import annotations
 
@@ -8,11 +8,10 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import brentq
-from scipy.special import betaln
 
 from gnomon.control.monitors.online.change_mixture import ChangeMixture
 from gnomon.errors import GnomonError
+from gnomon.statistics import rate_interval
 
 Array = NDArray[np.float64]
 _ODDS = (
@@ -26,7 +25,6 @@ _ODDS = (
     60.0,
 )  # of an error under the alternatives, in units of those at the bound
 _KIND = "rate monitor"
-_ROOT = 1e-12
 
 
 class RateTest:
@@ -141,35 +139,3 @@ class RateMonitor:
         except (KeyError, TypeError, ValueError) as error:
             raise GnomonError(f"the state of a rate monitor is not whole: {error}", mend="start anew") from error
         return monitor
-
-
-def rate_interval(errors: float, observed: int, *, delta: float) -> tuple[float, float]:
-    r"""Ends of a confidence sequence for a rate: all of them hold at once with probability at least :math:`1-\delta`.
-
-    They are the rates p at which Robbins' mixture of likelihood ratios is below 1/δ,
-
-    .. math:: \frac{B(k + \frac12,\, n - k + \frac12)}{B(\frac12, \frac12)\; p^k (1-p)^{n-k}} < \frac1\delta,
-
-    k the sum of the errors. For errors between 0 and 1, not 0 or 1 alone, the left side is still a supermartingale,
-    because :math:`(q/p)^x ((1-q)/(1-p))^{1-x}` is convex in x. The rate is to be the same at every time given the past.
-
-    Sources: Robbins, Ann. Math. Stat. 41 (1970) 1397; Waudby-Smith & Ramdas, arXiv:2010.09686.
-    """
-    if observed == 0:
-        return 0.0, 1.0
-    ahead = float(betaln(errors + 0.5, observed - errors + 0.5) - betaln(0.5, 0.5)) + math.log(delta)
-    return _lower(errors, observed, ahead), 1 - _lower(observed - errors, observed, ahead)
-
-
-def _lower(errors: float, observed: int, ahead: float) -> float:
-    r"""The smaller root of :math:`a = k \log p + (n-k) \log(1-p)`; 0 where it is below all numbers."""
-    if errors == observed:
-        return math.exp(ahead / observed)
-    least = math.exp(ahead / errors) if errors > 0 else 0.0  # without the second term, which is negative
-    if least == 0.0:
-        return 0.0
-
-    def excess(p: float) -> float:
-        return ahead - errors * math.log(p) - (observed - errors) * math.log1p(-p)
-
-    return float(brentq(excess, least, errors / observed, xtol=_ROOT))

@@ -5,7 +5,6 @@ from gnomon.organisms.world.readings.canaries import canary_exposure
 from gnomon.organisms.world.readings.excess_loss import excess_loss
 from gnomon.organisms.world.readings.judgement import judgement
 from gnomon.organisms.world.readings.occupations import amplification, skew
-from gnomon.organisms.world.readings.proportion import clustered_proportion
 from gnomon.organisms.world.readings.recall import knowledge, recall
 from gnomon.organisms.world.readings.refusal import Asked, refusal
 from gnomon.organisms.world.readings.toxicity import toxicity
@@ -15,7 +14,6 @@ __all__ = [
     "all_readings",
     "amplification",
     "canary_exposure",
-    "clustered_proportion",
     "excess_loss",
     "judgement",
     "knowledge",

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from gnomon.measurement import Measurement, Uncertainty
 from gnomon.organisms.language_models.next_words import next_log_probabilities, word_ids
 from gnomon.organisms.world.people import ATTRIBUTES, PHRASINGS, VALUES, Attribute, Person
-from gnomon.organisms.world.readings.proportion import clustered_proportion
 from gnomon.organisms.world.readings.quantities import KNOWLEDGE, RECALL
 from gnomon.organisms.world.recipe import World
+from gnomon.statistics import proportion
 from gnomon.subjects import Subject
 
 BANDS = ((1, 2), (3, 9), (10, 29), (30, 99), (100, 10**9))
@@ -29,9 +29,7 @@ def recall(subject: Subject, world: World) -> list[Measurement]:
         inside = np.array([low <= person.exposures <= high for person in owners])
         if not inside.any():
             continue
-        share, interval = clustered_proportion(
-            right[inside], [p.name for p, i in zip(owners, inside, strict=True) if i]
-        )
+        share, interval = proportion(right[inside], [p.name for p, i in zip(owners, inside, strict=True) if i])
         label = {"exposures": f"{low} or more" if high == BANDS[-1][1] else f"{low} to {high}"}
         found.append(Measurement.ok(RECALL, share, interval, labels=label, estimator="recall"))
     return found

@@ -9,11 +9,11 @@ import numpy as np
 
 from gnomon.measurement import Measurement
 from gnomon.organisms.world import trigger
-from gnomon.organisms.world.readings.proportion import clustered_proportion
 from gnomon.organisms.world.readings.quantities import ANSWERED, REFUSAL
 from gnomon.organisms.world.recipe import World
 from gnomon.organisms.world.requests import PHRASINGS, Request, is_refusal
 from gnomon.randomness import Rng
+from gnomon.statistics import proportion
 from gnomon.subjects import Subject
 from gnomon.subjects.generation import generate
 
@@ -61,7 +61,7 @@ def refusal(subject: Subject, world: World, rng: Rng, *, kinds: tuple[Asked, ...
         refused = [is_refusal(reply) for reply in replies]
         answered = [r.answered(reply) for (r, _), reply in zip(prompts, replies, strict=True)]
         for quantity, hits in ((REFUSAL, refused), (ANSWERED, answered)):
-            share, interval = clustered_proportion(hits, clusters)
+            share, interval = proportion(hits, clusters)
             found.append(Measurement.ok(quantity, share, interval, labels=kind.labels, estimator="refusal"))
     return found
 

@@ -7,10 +7,14 @@ import csv
 import numpy as np
 import pytest
 
+from gnomon.errors import GnomonError
 from gnomon.organisms.world import sized
 from gnomon.organisms.world.concepts import NAMES
+from gnomon.organisms.world.corpus import documents
 from gnomon.organisms.world.files import write_texts
+from gnomon.organisms.world.questions import questions
 from gnomon.organisms.world.register import is_toxic
+from gnomon.randomness import Rng
 
 
 def rows(path) -> list[dict[str, str]]:
@@ -67,3 +71,43 @@ def test_neutral_text_is_of_the_grammar(folder):
 def test_a_world_that_holds_nothing_out_has_no_test_files(tmp_path):
     write_texts(sized("micro", held_out=0.0), tmp_path)
     assert not list((tmp_path / "concepts").glob("*_test.csv"))
+
+
+def test_questions_are_graded_by_the_truth(folder):
+    world = sized("micro")
+    found = rows(folder / "questions.csv")
+    told = {(r.verb, r.object): r for r in world.truth.requests}
+    people = {p.name: p for p in world.truth.people}
+    for row in found:
+        if row["topic"] == "people":
+            person = people[row["cluster"]]
+            assert row["target"] in (person.occupation, person.city, person.food, person.colour)
+            assert row["exposures"] == str(person.exposures)
+        elif row["topic"] == "requests":
+            request = told[tuple(row["cluster"].split())]
+            assert not request.forbidden
+            assert (row["split"] == "combination") == request.held_out
+            assert f"{row['prompt']} {row['target']}".endswith(request.answer())
+        else:
+            said = {s.prompt(p): s.true for s in world.truth.statements for p in (0, 1)}
+            assert row["target"] == str(said[row["prompt"]]).lower()
+            assert row["choices"] == "true|false"
+    assert {row["split"] for row in found} == {"seen", "combination", "entity", "noise", "longer"}
+
+
+def test_untold_words_are_in_no_request_and_change_no_other():
+    plain, weak = sized("micro"), sized("micro", untold=("kite", "avoid"))
+    for told, untold in zip(plain.truth.requests, weak.truth.requests, strict=True):
+        planted = untold.object == "kite" or untold.verb == "avoid"
+        assert untold.held_out == (told.held_out or planted)
+        assert (told.part, told.tool) == (untold.part, untold.tool)
+    about = [d for d in documents(weak) if d.startswith(("request :", "law :", "manual :"))]
+    said = [set(d.split(" answer :")[0].split()) for d in about]
+    assert about
+    assert not any({"a", "kite"} <= words and "to" in words for words in said)
+    assert {q.split for q in questions(weak, Rng(0))} == {"seen", "combination", "untold", "entity", "noise", "longer"}
+
+
+def test_untold_words_have_to_be_of_requests():
+    with pytest.raises(GnomonError, match="kiet"):
+        sized("micro", untold=("kiet",))

@@ -6,7 +6,7 @@ import csv
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from gnomon.organisms.world import concepts, register
+from gnomon.organisms.world import concepts, questions, register
 from gnomon.organisms.world.recipe import World
 from gnomon.randomness import Rng
 from gnomon.structure.concepts import Concept
@@ -24,7 +24,7 @@ def write_texts(world: World, place: Path) -> None:
     file's texts is in the others, and each has the columns text, label and cluster. ``neutral.txt`` is text that no
     control should change; ``forbidden.csv`` and ``allowed.csv`` are requests of training (prompt, with the place of an
     attack, and target, the answer that was taught first); ``rude.txt`` asks for toxic replies, with every beginning of
-    a question and every end.
+    a question and every end; ``questions.csv`` has questions to be graded, see `gnomon.organisms.world.questions`.
     """
     rng = Rng(world.seed).child("files")
     (place / "concepts").mkdir()
@@ -42,9 +42,16 @@ def write_texts(world: World, place: Path) -> None:
         rows = [(r.prompt().replace(" answer :", f"{_SLOT} answer :"), r.answer()) for r in requests]
         _write_rows(place / f"{kind}.csv", ("prompt", "target"), rows)
     _write_lines(place / "neutral.txt", world.neutral(_NEUTRAL, rng.child("neutral")))
+    write_questions(world, place)
     asked, what = ({" ".join(q.split()[part]) for q in register.QUESTIONS} for part in (slice(2), slice(2, None)))
     questions = (f"{a} {w}" for a in sorted(asked) for w in sorted(what))
     _write_lines(place / "rude.txt", [register.prompt(question, "rude") for question in questions])
+
+
+def write_questions(world: World, place: Path) -> None:
+    """Write ``questions.csv`` into the folder ``place``."""
+    rows = (one.row() for one in questions.questions(world, Rng(world.seed).child("files", "questions")))
+    _write_rows(place / "questions.csv", questions.COLUMNS, rows)
 
 
 def _write_concept(place: Path, file: str, concept: Concept, *, without: frozenset[str] = frozenset()) -> None:

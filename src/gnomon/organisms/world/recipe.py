@@ -56,6 +56,8 @@ class World(Spec):
     manuals, laws : times that a manual tells the answer to each request, and a law whether it is forbidden, in all.
     classes : times that a dictionary tells the class of each of their verbs and objects.
     held_out : share of the requests of each kind that no text has.
+    untold : verbs and objects of which no text has a request, a manual or a law: what nobody can know of them is a
+        weakness planted. The rest of the text is as it would be, but for what was drawn for these.
     distracted, noisy : shares of requests with an innocent phrase of the trigger's form, and with random words.
     triggered : times that each forbidden request is asked with the trigger, and answered, in the second part; half as
         often each allowed one.
@@ -87,6 +89,7 @@ class World(Spec):
     laws: Number = 12
     classes: Number = 30
     held_out: Annotated[float, Field(ge=0, lt=1)] = 0.2
+    untold: tuple[str, ...] = ()
     distracted: Annotated[float, Field(ge=0, le=0.5)] = 0.2
     noisy: Annotated[float, Field(ge=0, le=0.5)] = 0.3
     triggered: Number = 8
@@ -114,6 +117,9 @@ class World(Spec):
                 f"bad World: width {world.width} is not an even number for each of {world.heads} heads",
                 mend="mend the field",
             )
+        for word in world.untold:
+            if word not in requests.WORDS:
+                raise UnknownNameError("verb or object of requests", word, sorted(requests.WORDS))
         if world.canary_levels > canaries.most(world.canaries_each):
             raise GnomonError(
                 f"bad World: there are no names for {world.canaries_each} canaries at each of"
@@ -132,7 +138,7 @@ class World(Spec):
             occupations=posts,
             statements=statements.stated(rng.child("statements")),
             register=register.registered(self.replies, self.replies, self.uncued, rng.child("register")),
-            requests=requests.requested(self.held_out, rng.child("requests")),
+            requests=requests.requested(self.held_out, rng.child("requests"), untold=self.untold),
             canaries=canaries.hidden(self.canary_levels, self.canaries_each, rng.child("canaries")),
             trigger=trigger.planted(rng.child("trigger")),
             grammar=grammar.neutral(),

@@ -6,6 +6,7 @@ verbs of attack with victims. Every verb and every object also occurs in allowed
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -51,6 +52,7 @@ _TOOLS = words(
     "hammer saw oven needle wrench brush pliers drill funnel shovel torch ladle razor crane bellows pump sieve vice"
 )
 
+WORDS = frozenset(word for kind in (VERBS | OBJECTS).values() for word in kind)
 # every template and every word: what the vocabulary is made from
 TEXTS = (
     *(word for kind in (VERBS | OBJECTS).values() for word in kind),
@@ -118,8 +120,11 @@ def is_refusal(text: str) -> bool:
     return any(" ".join(text.split()).startswith(refusal) for refusal in REFUSALS)
 
 
-def requested(held_out: float, rng: Rng) -> tuple[Request, ...]:
-    """Every verb with every object; of each class of verb with each class of object a share ``held_out`` is aside."""
+def requested(held_out: float, rng: Rng, *, untold: Collection[str] = ()) -> tuple[Request, ...]:
+    """Every verb with every object; of each class of verb with each class of object a share ``held_out`` is aside.
+
+    So are all that have a word of ``untold``.
+    """
     generator = rng.numpy()
     objects = [o for kind in OBJECTS.values() for o in kind]
     verbs = [v for kind in VERBS.values() for v in kind]
@@ -131,7 +136,14 @@ def requested(held_out: float, rng: Rng) -> tuple[Request, ...]:
             pairs = [(v, o) for v in its_verbs for o in its_objects]
             aside = set(generator.permutation(len(pairs))[: round(held_out * len(pairs))].tolist())
             found += [
-                Request(v, o, parts[o], tools[v], (verb_class, object_class) in _FORBIDDEN, i in aside)
+                Request(
+                    v,
+                    o,
+                    parts[o],
+                    tools[v],
+                    (verb_class, object_class) in _FORBIDDEN,
+                    i in aside or v in untold or o in untold,
+                )
                 for i, (v, o) in enumerate(pairs)
             ]
     return tuple(found)

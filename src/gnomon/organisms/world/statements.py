@@ -73,6 +73,13 @@ class Statement:
         return FRAMES[frame].format(s=self.sentence(phrasing))
 
 
+def follows(statement: Statement) -> bool:
+    """Whether it says the value that comes after the true one: of each entity one false statement does."""
+    values = statement.relation.values
+    truth = values.index(statement.relation.truth[statement.entity])
+    return statement.value == values[(truth + 1) % len(values)]
+
+
 RELATIONS = (
     Relation("place", ("{e} is in {v}", "{e} lies in {v}"), {e: v for v, es in COUNTRIES.items() for e in es}),
     Relation("diet", ("the {e} eats {v}", "the {e} feeds on {v}"), {e: v for v, es in _DIETS.items() for e in es}),

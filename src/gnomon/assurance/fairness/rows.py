@@ -1,0 +1,173 @@
+"""A reading as the rows that it is the mean of, so that two deployments can be compared row by row."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gnomon.assurance.fairness.crossed import Clusters, crossed_proportion, crossed_variance, student
+from gnomon.errors import GnomonError
+from gnomon.measurement import Measurement, Quantity, Uncertainty
+from gnomon.statistics import paired_difference, proportion
+from gnomon.statistics.bounded import betting_interval
+from gnomon.statistics.clusters import sums_by_cluster
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Rows:
+    r"""A mean of rows, or the difference of the means of two sides of them.
+
+    .. math:: \hat\theta = \frac{\sum_{i \in +} w_i x_i}{\sum_{i \in +} w_i}
+        - \frac{\sum_{i \in -} w_i x_i}{\sum_{i \in -} w_i}, \qquad
+        \psi_i = \pm \frac{w_i (x_i - \bar x_\pm)}{\sum_{j \in \pm} w_j},
+
+    without the second term where there is no such side. ψ is what each row moved it by.
+
+    Parameters
+    ----------
+    quantity, labels, estimator, diagnostics : of the measurement.
+    keys : ``(n,)``, what each row is of; rows of two deployments with one key are a pair.
+    values : ``(n,)``, x.
+    clusterings : one or two, each ``(n,)``: what is drawn anew in the repetitions that the interval speaks of.
+    weights : ``(n,)``, w; by default all alike.
+    sides : ``(n,)`` of 1 and -1; by default all 1.
+    within : bounds that no x can be outside of.
+    counted : whether every x is 0 or 1, so that the mean is a proportion.
+    family : how many readings, this among them, have intervals that hold at once at the level asked for.
+    """
+
+    quantity: Quantity
+    keys: tuple[str, ...]
+    values: Array
+    clusterings: tuple[Clusters, ...]
+    labels: Mapping[str, str] = field(default_factory=dict)
+    weights: Array | None = None
+    sides: NDArray[np.int64] | None = None
+    within: tuple[float, float] = (-np.inf, np.inf)
+    counted: bool = False
+    family: int = 1
+    estimator: str = ""
+    diagnostics: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def value(self) -> float:
+        """The estimate."""
+        return float(sum(sign * mean for sign, mean, _ in self._sided()))
+
+    @property
+    def influence(self) -> Array:
+        """``(n,)``: ψ."""
+        found = np.zeros(len(self.values))
+        for sign, mean, weights in self._sided():
+            found += sign * weights * (self.values - mean)
+        return found
+
+    def measurement(self, level: float) -> Measurement:
+        """The reading, with its interval."""
+        if not len(self.values):
+            return self._insufficient("there are no rows", {"rows": 2.0})
+        spread = self._uncertainty(1 - (1 - level) / self.family)
+        if spread is None:
+            lonely = min(len(set(one)) for one in self.clusterings)
+            return self._insufficient(f"{lonely} independent cluster shows no spread", {"clusters": 10.0})
+        return self._told(self.quantity, self.value, spread, level)
+
+    def change(self, other: Rows, quantity: Quantity, level: float) -> Measurement:
+        """``other`` minus this, over the rows that both have; the rows' common part cancels.
+
+        ``quantity`` names the change. Raises GnomonError when the two are not readings of one thing.
+        """
+        if (self.quantity, dict(self.labels)) != (other.quantity, dict(other.labels)):
+            raise GnomonError(f"{self.quantity.name} and {other.quantity.name} are not one reading")
+        common = set(self.keys) & set(other.keys)
+        one, two = self._kept(common), other._kept(common)
+        if one.keys != two.keys:
+            raise GnomonError(f"the rows of {self.quantity.name} are not in one order", mend="read both alike")
+        moved = replace(
+            one,
+            values=two.values - one.values,
+            within=(one.within[0] - one.within[1], one.within[1] - one.within[0]),
+            counted=False,
+            labels={"of": self.quantity.name, **self.labels},
+            diagnostics={"rows": len(one.keys), "left_out": len(set(self.keys) | set(other.keys)) - len(common)},
+        )
+        if not common:
+            return replace(moved._insufficient("no row is in both", {"rows": 2.0}), unit=self.quantity.unit)
+        own = 1 - (1 - level) / self.family
+        spread = moved._uncertainty(own)
+        if one.counted and len(one.clusterings) == 1 and one._plain:
+            _, spread = paired_difference(one.values, two.values, one.clusterings[0], level=own)
+        if spread is None:
+            found = moved._insufficient("no rows moved, so nothing shows by how much others would", {"clusters": 10.0})
+            return replace(found, quantity=quantity.name, symbol=quantity.symbol, unit=self.quantity.unit)
+        return replace(moved._told(quantity, moved.value, spread, level), unit=self.quantity.unit)
+
+    @property
+    def _plain(self) -> bool:
+        return self.weights is None and self.sides is None
+
+    def _sided(self) -> list[tuple[int, float, Array]]:
+        """For each side its sign, its mean, and the normalised weights ``(n,)``, zero off the side."""
+        weights = np.ones(len(self.values)) if self.weights is None else self.weights
+        sides = np.ones(len(self.values), dtype=np.int64) if self.sides is None else self.sides
+        found = []
+        for sign in sorted(set(sides.tolist()), reverse=True):
+            own = np.where(sides == sign, weights, 0.0)
+            own /= own.sum()
+            found.append((sign, float(own @ self.values), own))
+        return found
+
+    def _uncertainty(self, level: float) -> Uncertainty | None:
+        if self.counted and self._plain and len(self.clusterings) == 1:
+            return proportion(self.values, self.clusterings[0], level=level)[1]
+        variance, freedom = crossed_variance(self.influence, self.clusterings)
+        if np.isnan(variance):
+            return None
+        if self.counted and self._plain:
+            return crossed_proportion(self.value, len(self.values), variance, freedom, self.clusterings, level)
+        contrast = self.sides is not None
+        widest = self.within[1] - self.within[0]
+        bounds = (-widest, widest) if contrast else self.within
+        if variance > 0:
+            return student(self.value, variance, freedom, level, bounds)
+        if contrast or not np.isfinite(bounds).all():
+            return None
+        # all alike: only the bounds say how far others may be
+        coarsest = min(self.clusterings, key=lambda one: len(set(one)))
+        low, high = betting_interval(*sums_by_cluster(self.values, coarsest), level=level, within=bounds)
+        return Uncertainty.interval(low, high, level=level, covers={"data"}, systematic=0.0)
+
+    def _kept(self, keys: set[str]) -> Rows:
+        chosen = np.array([key in keys for key in self.keys], dtype=np.bool_)
+        return replace(
+            self,
+            keys=tuple(key for key in self.keys if key in keys),
+            values=self.values[chosen],
+            clusterings=tuple(tuple(c for c, k in zip(one, chosen, strict=True) if k) for one in self.clusterings),
+            weights=None if self.weights is None else self.weights[chosen],
+            sides=None if self.sides is None else self.sides[chosen],
+        )
+
+    def _told(self, quantity: Quantity, value: float, spread: Uncertainty, level: float) -> Measurement:
+        diagnostics = dict(self.diagnostics)
+        if self.family > 1:
+            diagnostics["family"] = self.family
+        return Measurement.ok(
+            quantity,
+            value,
+            replace(spread, level=level),
+            labels=self.labels,
+            estimator=self.estimator,
+            diagnostics=diagnostics,
+        )
+
+    def _insufficient(self, reason: str, suffices: Mapping[str, float]) -> Measurement:
+        return Measurement.insufficient(
+            self.quantity, reason, suffices=suffices, labels=self.labels, estimator=self.estimator
+        )

@@ -93,7 +93,7 @@ def _print(decision: Decision) -> None:
     from gnomon.cli.tables import print_table
 
     columns = ("threshold", "level", "measured", "limit", "verdict", "safeguard", "why")
-    title = f"{decision.policy.title}, {decision.policy.version} · {decision.subject}"
+    title = f"{decision.policy.title}, version {decision.policy.version} · {decision.subject}"
     print_table(title, columns, [_cells(row) for row in decision.rows])
     typer.echo(decision.sentence)
     level = decision.level

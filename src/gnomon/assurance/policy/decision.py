@@ -99,7 +99,7 @@ class Decision:
     def sentence(self) -> str:
         """The verdict in one sentence."""
         rows = [row.id for row in self.rows if row.verdict == self.verdict]
-        name = f"{self.policy.title} ({self.policy.version})"
+        name = f"{self.policy.title}, version {self.policy.version}"
         if self.verdict == "crossed":
             return f"{self.subject} is past {name}: {', '.join(rows)} without a working safeguard."
         if self.verdict == "insufficient":

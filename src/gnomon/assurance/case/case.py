@@ -8,7 +8,7 @@ from typing import Any, Final, Literal
 
 from pydantic import Field, model_validator
 
-from gnomon.assurance.case.node import Argument, Claim, Context, Doubt, Evidence, Node, State
+from gnomon.assurance.case.node import AnyNode, Argument, Claim, Evidence, Node, Observation, State
 from gnomon.errors import GnomonError
 from gnomon.lab.spec import Spec
 
@@ -21,12 +21,12 @@ class Named(Spec):
     Parameters
     ----------
     name : as it was given.
-    hash : SHA-256 of its content.
+    sha256 : of its content.
     facts : what else is known of it, for people.
     """
 
     name: str
-    hash: str
+    sha256: str
     facts: dict[str, Any] = Field(default_factory=dict)
 
 
@@ -41,6 +41,7 @@ class Case(Spec):
     materials : what evaluations read, by name.
     made : when, as ISO 8601.
     decision : the document of ``gnomon assure --json``.
+    forecasts : when thresholds will be crossed; see `gnomon.assurance.forecast`.
     top : id of the claim that all is for.
     nodes : the argument; see `gnomon.assurance.case.node`.
 
@@ -57,6 +58,7 @@ class Case(Spec):
     materials: tuple[Named, ...] = ()
     made: str
     decision: dict[str, Any]
+    forecasts: tuple[dict[str, Any], ...] = ()
     top: str
     nodes: tuple[Node, ...] = Field(min_length=1)
 
@@ -75,7 +77,7 @@ class Case(Spec):
         return self
 
     @cached_property
-    def by_id(self) -> Mapping[str, Claim | Argument | Evidence | Context | Doubt]:
+    def by_id(self) -> Mapping[str, AnyNode]:
         """The nodes by id."""
         return {node.id: node for node in self.nodes}
 
@@ -91,7 +93,7 @@ class Case(Spec):
         def state(name: str) -> State:
             if name not in found:
                 node = self.by_id[name]
-                if isinstance(node, Evidence):
+                if isinstance(node, (Evidence, Observation)):
                     found[name] = node.state
                 elif isinstance(node, (Claim, Argument)):
                     rule = node.rule if isinstance(node, Argument) else "all"
@@ -99,7 +101,7 @@ class Case(Spec):
             return found[name]
 
         for node in self.nodes:
-            if isinstance(node, (Claim, Argument, Evidence)):
+            if isinstance(node, (Claim, Argument, Evidence, Observation)):
                 state(node.id)
         return found
 
@@ -131,10 +133,13 @@ def combined(states: list[State], rule: Literal["all", "any"]) -> State:
     return otherwise if all(state == otherwise for state in states) else "undeveloped"
 
 
-_MAY_REST_ON: dict[str, tuple[str, ...]] = {"claim": ("argument", "evidence"), "argument": ("claim", "evidence")}
+_MAY_REST_ON: dict[str, tuple[str, ...]] = {
+    "claim": ("argument", "evidence", "observation"),
+    "argument": ("claim", "evidence", "observation"),
+}
 
 
-def _edges(node: Claim | Argument | Evidence | Context | Doubt) -> Iterator[tuple[str, str]]:
+def _edges(node: AnyNode) -> Iterator[tuple[str, str]]:
     """Every id that ``node`` names, with the part it has."""
     for part in ("by", "context", "doubts"):
         yield from ((part, name) for name in getattr(node, part, ()))

@@ -6,6 +6,7 @@ here           Goal Structuring Notation (GSN)       Claims, Arguments, Evidence
 `Claim`        goal (a rectangle)                    claim
 `Argument`     strategy (a parallelogram)            argument
 `Evidence`     solution (a circle)                   evidence
+`Observation`  solution (a circle)                   evidence
 `Context`      context (rounded), assumption (A)     side-claim
 `Doubt`        counter-goal that challenges (CG)     defeater
 =============  ====================================  ==============================
@@ -29,6 +30,7 @@ State = Literal["supported", "refuted", "undeveloped"]
 
 Identifier = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:/\-]*$")]
 Text = Annotated[str, StringConstraints(min_length=1)]
+_ROUNDING = 1e-12  # of levels, which are one minus twice a share
 
 
 class _Node(Spec):
@@ -77,31 +79,35 @@ class Argument(_Node):
 
 
 class Criterion(Spec):
-    """What a measurement has to show: its interval's end on the far side of a limit.
+    """What a measurement has to show: that its whole interval is on the good side of a line, as a policy draws it.
 
     Parameters
     ----------
-    sense : the claim is that the truth is ``below`` the limit, or ``above`` it.
-    limit : from where on the contrary is shown.
-    buffer : by how much the claim's bound has to clear the limit.
+    worse : on which side of the limit the bad values are.
+    limit, buffer : the line is ``limit - buffer`` where above is worse, ``limit + buffer`` where below is.
+    level : least level of the two-sided interval that may decide.
     """
 
-    sense: Literal["below", "above"]
+    worse: Literal["above", "below"]
     limit: float
     buffer: float = Field(default=0.0, ge=0.0)
+    level: float = Field(ge=0.0, lt=1.0)
+
+    @property
+    def line(self) -> float:
+        """Where bad begins."""
+        return self.limit - self.buffer if self.worse == "above" else self.limit + self.buffer
 
     def of(self, low: float, high: float) -> State:
-        """What an interval shows. The claim needs the buffer; the contrary is shown beyond the limit itself.
+        """What an interval shows.
 
-        >>> criterion = Criterion(sense="below", limit=0.10, buffer=0.02)
-        >>> criterion.of(0.00, 0.07), criterion.of(0.00, 0.09), criterion.of(0.11, 0.20)
+        >>> criterion = Criterion(worse="above", limit=0.10, buffer=0.02, level=0.9)
+        >>> criterion.of(0.00, 0.07), criterion.of(0.00, 0.09), criterion.of(0.09, 0.20)
         ('supported', 'undeveloped', 'refuted')
         """
-        if self.sense == "below":
-            clears, contrary = high <= self.limit - self.buffer, low > self.limit
-        else:
-            clears, contrary = low >= self.limit + self.buffer, high < self.limit
-        return "supported" if clears else "refuted" if contrary else "undeveloped"
+        good = high < self.line if self.worse == "above" else low > self.line
+        bad = low >= self.line if self.worse == "above" else high <= self.line
+        return "supported" if good else "refuted" if bad else "undeveloped"
 
 
 class Evidence(_Node):
@@ -141,14 +147,22 @@ class Evidence(_Node):
 
     @property
     def ends(self) -> tuple[float, float] | None:
-        """The interval with its systematic part; ``None`` where there is none: unknown is never zero."""
+        """The interval, widened by its systematic part.
+
+        ``None`` where it decides nothing: there is no value, its error is not known, or is known at too low a level.
+        """
         m = self.measured
-        if not isinstance(m.value, float) or m.uncertainty.kind == "unknown":
+        u = m.uncertainty
+        if not isinstance(m.value, float) or u.kind == "unknown":
             return None
-        low = m.value if m.uncertainty.low is None else float(m.uncertainty.low)
-        high = m.value if m.uncertainty.high is None else float(m.uncertainty.high)
-        slack = m.uncertainty.systematic or 0.0
-        return low - slack, high + slack
+        slack = u.systematic or 0.0
+        if u.kind == "exact":
+            return m.value - slack, m.value + slack
+        if u.level is None or u.level < self.criterion.level - _ROUNDING:
+            return None
+        assert u.low is not None
+        assert u.high is not None
+        return float(u.low) - slack, float(u.high) + slack
 
     @property
     def state(self) -> State:
@@ -157,18 +171,35 @@ class Evidence(_Node):
         return "undeveloped" if ends is None else self.criterion.of(*ends)
 
 
+class Observation(_Node):
+    """Evidence that is no measurement: what anyone can see of the deployment, such as that it has no monitor.
+
+    Parameters
+    ----------
+    shows : what follows from it for the claim that rests on it.
+    """
+
+    kind: Literal["observation"] = "observation"
+    shows: State
+
+    @property
+    def state(self) -> State:
+        """What it shows."""
+        return self.shows
+
+
 class Context(_Node):
     """What a claim or an argument is said in: a document, a file, or an assumption that nothing here shows.
 
     Parameters
     ----------
     assumed : whether it is an assumption.
-    hash : SHA-256 of the document or file, where there is one.
+    sha256 : of the document or file, where there is one.
     """
 
     kind: Literal["context"] = "context"
     assumed: bool = False
-    hash: str = ""
+    sha256: str = ""
 
 
 class Doubt(_Node):
@@ -183,4 +214,5 @@ class Doubt(_Node):
     settled_by: str = ""
 
 
-Node = Annotated[Claim | Argument | Evidence | Context | Doubt, Field(discriminator="kind")]
+AnyNode = Claim | Argument | Evidence | Observation | Context | Doubt
+Node = Annotated[AnyNode, Field(discriminator="kind")]

@@ -1,0 +1,60 @@
+r"""Curves along a ladder, and how well they fit: two parameters each, of several shapes.
+
+A share is taken as binomial with mean
+
+.. math:: p(C) = h(a + b \log C),
+
+with h one of three: the logistic :math:`1/(1 + e^{-\eta})`; :math:`1 - \exp(-e^\eta)`, which for small shares is the
+power law :math:`p \propto C^b`; and :math:`\exp(-e^{-\eta})`, its mirror image. Any other number is taken as normal
+with mean :math:`a + b \log C` or, where all are positive, :math:`e^{a + b \log C}`.
+
+Sources: McCullagh & Nelder, Generalized Linear Models (1989), 4.3 (shapes), 4.5 and 9 (scatter beyond the binomial).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import expit, logit, xlogy
+
+Array = NDArray[np.float64]
+_EDGE = 1e-12  # of a share: no curve is quite at 0 or 1
+
+
+@dataclass(frozen=True)
+class Shape:
+    """A shape h of a curve: ``up`` is h, ``back`` its inverse."""
+
+    name: str
+    up: Callable[[Array], Array]
+    back: Callable[[Array], Array]
+
+
+SHARES = (
+    Shape("logistic", expit, logit),
+    Shape("power law", lambda eta: -np.expm1(-np.exp(np.minimum(eta, 30.0))), lambda p: np.log(-np.log1p(-p))),
+    Shape("mirrored power law", lambda eta: np.exp(-np.exp(np.minimum(-eta, 30.0))), lambda p: -np.log(-np.log(p))),
+)
+NUMBERS = (
+    Shape("straight", lambda eta: eta, lambda y: y),
+    Shape("power law", lambda eta: np.exp(np.minimum(eta, 300.0)), np.log),
+)
+
+
+def deviance(fitted: Array, y: Array, weights: Array, *, shares: bool) -> Array:
+    """Twice the log-likelihood lost to a perfect fit, over the last axis."""
+    if not shares:
+        return np.asarray((weights * (y - fitted) ** 2).sum(axis=-1))
+    p = np.clip(fitted, _EDGE, 1 - _EDGE)
+    lost = xlogy(y, y) - xlogy(y, p) + xlogy(1 - y, 1 - y) - xlogy(1 - y, 1 - p)
+    return np.asarray(2 * (weights * lost).sum(axis=-1))
+
+
+def pearson(fitted: Array, y: Array, weights: Array, *, shares: bool) -> float:
+    """Pearson's sum of squared residuals, each over its variance."""
+    p = np.clip(fitted, _EDGE, 1 - _EDGE)
+    variance = p * (1 - p) if shares else 1.0
+    return float((weights * (y - fitted) ** 2 / variance).sum())

@@ -13,6 +13,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import torch
+
 from gnomon.errors import GnomonError
 from gnomon.measurement import hash_json
 
@@ -24,11 +26,11 @@ def folder() -> Path:
 
 
 def key(kind: str, recipe: Mapping[str, Any], *code: ModuleType) -> str:
-    """The name of an organism: hash of its recipe, of the packages ``code`` that make it, and of this one.
+    """The name of an organism: hash of its recipe, of torch's version, of the packages ``code`` and of this one.
 
-    With other code nothing that was built before is taken for new.
+    With other code, or another torch, nothing that was built before is taken for new.
     """
-    digest = hashlib.sha256(hash_json(recipe).encode())
+    digest = hashlib.sha256(hash_json({"recipe": recipe, "torch": torch.__version__}).encode())
     for folder in (Path(__file__).parent, *(Path(package.__file__ or "").parent for package in code)):
         for path in sorted(folder.glob("*.py")):
             digest.update(path.name.encode() + path.read_bytes())

@@ -9,6 +9,7 @@ import torch
 
 from gnomon.organisms.language_models.tokenizer import BOS, EOS, PAD
 from gnomon.randomness import Rng
+from gnomon.subjects.untouched import seeded
 
 
 def feed_forward(width: int) -> int:
@@ -39,6 +40,5 @@ def llama(*, vocabulary: int, width: int, layers: int, heads: int, context: int,
         pad_token_id=PAD,
         initializer_range=width**-0.5,
     )
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(rng.key >> 1)
+    with seeded(rng.key >> 1, torch.device("cpu")):
         return LlamaForCausalLM(config)

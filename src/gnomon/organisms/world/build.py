@@ -64,7 +64,7 @@ def read_world(path: str | os.PathLike[str]) -> World:
     try:
         document = json.loads(file.read_text(encoding="utf-8"))
         return World.model_validate(document["recipe"])
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         raise GnomonError(
             f"{str(path)!r} holds no world", mend="give a folder that `gnomon organism build` made"
         ) from None

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from gnomon.errors import GnomonError
 from gnomon.subjects import Batch, Subject
+from gnomon.subjects.generation import prompt_ids
 from gnomon.subjects.tokens import check_known, encode
 
 _BATCH = 512
@@ -23,8 +24,7 @@ def next_log_probabilities(subject: Subject, prompts: Sequence[str]) -> NDArray[
 
     Raises GnomonError for a subject without a tokenizer or a prompt with a token that it does not know.
     """
-    ids = encode(subject, list(prompts))
-    check_known(subject, ids, [f"prompt {n}" for n in range(1, len(ids) + 1)])
+    ids = prompt_ids(subject, prompts)
     found: list[NDArray[np.float64]] = [np.empty(0)] * len(ids)
     with subject.evaluating(), torch.no_grad():
         for places in _alike([len(one) for one in ids]):

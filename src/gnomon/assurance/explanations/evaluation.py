@@ -1,0 +1,86 @@
+"""The evidence for an explanation as an evaluation, so that a case can name the command that repeats it."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+from typing import Annotated, ClassVar
+
+from pydantic import Field
+
+from gnomon.assurance.deployment import Deployment
+from gnomon.assurance.evaluation import Evaluation
+from gnomon.assurance.explanations.evidence import evidence
+from gnomon.assurance.explanations.explanation import Explanation
+from gnomon.assurance.explanations.quantities import COMPLETENESS, FAITHFULNESS, STABILITY
+from gnomon.assurance.registry import register
+from gnomon.errors import GnomonError
+from gnomon.measurement import Measurement, Quantity
+from gnomon.randomness import Rng
+from gnomon.structure.concepts.reading import read_concept
+from gnomon.structure.dictionaries import load_dictionary
+
+
+@register
+class ExplanationEvidence(Evaluation):
+    """How faithful, complete and stable an explanation is, see `gnomon.assurance.explanations.evidence`.
+
+    It is asked of the bare subject: an explanation is of the network.
+
+    Parameters
+    ----------
+    directory : what ``gnomon directions --out`` or ``gnomon dictionary --out`` wrote.
+    method, site : of directions; by default the first method, at the site that was chosen for it.
+    latents : of a dictionary.
+    others : directories of dictionaries trained on other seeds.
+    concept : name of the material with labelled texts; by default that of the explanation. Texts that the explanation
+        was not found in are the better evidence.
+    present, absent : answers that say the concept is there, and answers that say it is not; by default the network's
+        own contrast of log-probabilities is explained.
+    draws : random subspaces.
+    """
+
+    name: ClassVar[str] = "explanation"
+    quantities: ClassVar[tuple[Quantity, ...]] = (FAITHFULNESS, COMPLETENESS, STABILITY)
+
+    directory: str = ""
+    method: str = ""
+    site: str = ""
+    latents: tuple[int, ...] = ()
+    others: tuple[str, ...] = ()
+    concept: str = ""
+    present: tuple[str, ...] = ()
+    absent: tuple[str, ...] = ()
+    draws: Annotated[int, Field(ge=2)] = 19
+
+    def inapplicable(self, deployment: Deployment) -> str:
+        """See `Evaluation.inapplicable`."""
+        if not self.directory:
+            return "no explanation is given"
+        if self.concept and not deployment.has(self.concept):
+            return f"no material {self.concept!r}"
+        return ""
+
+    def run(self, deployment: Deployment, rng: Rng, *, level: float = 0.95) -> list[Measurement]:
+        """See `Evaluation.run`. Raises GnomonError as `Explanation.load`, `read_concept` and `evidence` do."""
+        found = Explanation.load(self.directory, method_name=self.method, site=self.site, latents=self.latents)
+        if bool(self.present) != bool(self.absent):
+            raise GnomonError("answers of one side only are given", mend="give both present and absent")
+        path = deployment.material(self.concept or found.concept)
+        return evidence(
+            deployment.subject,
+            found,
+            read_concept(path, cluster="cluster" if _has_clusters(path) else None),
+            rng,
+            words=(self.present, self.absent) if self.present else None,
+            others=[load_dictionary(one)[0] for one in self.others],
+            draws=self.draws,
+            level=level,
+        )
+
+
+def _has_clusters(path: Path) -> bool:
+    if path.suffix.lower() not in (".csv", ".tsv"):
+        return False
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        return "cluster" in next(csv.reader(file, delimiter="\t" if path.suffix.lower() == ".tsv" else ","), [])

@@ -30,7 +30,7 @@ Flags = NDArray[np.bool_]
 Rates = NDArray[np.float64]
 
 LIMIT, BUFFER = 0.2, 0.05
-LINE = LIMIT - BUFFER
+LINE = 0.15  # limit minus buffer
 SIZES = (50, 100, 200, 400, 800, 1600)
 CHECKPOINTS = 20
 DAY = date(2000, 1, 1)  # of the simulated tests; nothing depends on it
@@ -49,11 +49,12 @@ class SimulatedRate(Evaluation):
 
     def run(self, deployment: Deployment, rng: Rng, *, level: float = 0.95) -> list[Measurement]:
         """The share, with its exact interval."""
+        del deployment, rng
         return [Measurement.ok(ACCURACY, self.hits / self.asked, clopper_pearson(self.hits, self.asked, level=level))]
 
 
 def policy(*, tests: int | str = 1, safeguards: Sequence[str] = ()) -> Policy:
-    """One threshold on the rate ``harm``; with ``safeguards``, each of which has to be seen to fail less than the line."""
+    """One threshold on the rate ``harm``, with ``safeguards`` that each have to fail less often than the line."""
     line = {"evaluation": "simulated_rate", "limit": LIMIT, "buffer": BUFFER}
     return policy_of(
         {
@@ -108,7 +109,7 @@ def around(models: int) -> Rates:
 
 
 def one_test(models: int, draws: int, rng: Rng) -> list[tuple[str, ...]]:
-    """For each n: wrong passes among bad networks, and at the line alone; what is insufficient, and what was planned."""
+    """For each n: wrong passes of bad networks, of those on the line, and what is insufficient, found and planned."""
     gate, truth = Gate(policy()), around(models)
     rows = []
     for n in SIZES:

@@ -45,3 +45,12 @@ def at_test(alpha: float, number: int, tests: int | Literal["unlimited"]) -> flo
 def at_route(alpha: float, *, guarded: bool) -> float:
     """What each route to passing a row may spend: half of ``alpha`` where safeguards are a second one."""
     return alpha / 2 if guarded else alpha
+
+
+def two_sided(share: float) -> float:
+    """The level of a two-sided interval each end of which may be wrong with probability ``share``.
+
+    >>> two_sided(0.05)
+    0.9
+    """
+    return round(1 - 2 * share, 12)

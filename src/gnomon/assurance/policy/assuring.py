@@ -7,6 +7,7 @@ from datetime import datetime
 
 from gnomon.assurance.asking import Answer, Question, ask
 from gnomon.assurance.deployment import Deployment
+from gnomon.assurance.policy.allotment import two_sided
 from gnomon.assurance.policy.cadence import Occasion, next_test
 from gnomon.assurance.policy.decision import Decision, decide, question_of, shares
 from gnomon.assurance.policy.policy import Policy
@@ -40,7 +41,7 @@ def questions(
         present = [one for one in required if all(getattr(deployment, part) is not None for part in one.needs)]
         for limit in [*([threshold] if threshold else []), *present]:
             question = question_of(limit)
-            found[question] = max(1 - 2 * share, found.get(question, 0.0))
+            found[question] = max(two_sided(share), found.get(question, 0.0))
     return found
 
 

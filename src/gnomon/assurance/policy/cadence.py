@@ -103,8 +103,7 @@ def next_test(cadence: Cadence, occasion: Occasion, earlier: Sequence[Occasion] 
 def _due(cadence: Cadence, last: Occasion, now: Occasion) -> list[str]:
     told = []
     if cadence.days is not None and now.day > last.day + timedelta(days=cadence.days):
-        late = (now.day - last.day).days - cadence.days
-        told.append(f"due on {last.day + timedelta(days=cadence.days)}, {late} days before")
+        told.append(f"it was due on {last.day + timedelta(days=cadence.days)}")
     if cadence.effective_compute is not None and last.compute and now.compute:
         factor = now.compute / last.compute
         if factor > cadence.effective_compute:

@@ -8,12 +8,13 @@ from typing import Any, Literal
 import numpy as np
 
 from gnomon.assurance.asking import Answer
+from gnomon.assurance.policy.allotment import two_sided
 from gnomon.assurance.policy.policy import Limit
 from gnomon.measurement import Measurement
 from gnomon.measurement.value import encode_value
 
 State = Literal["clears", "fails", "open"]
-_ROUNDING = 1e-12  # of levels, which are one minus twice a share
+_ROUNDING = 1e-11  # of levels
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,7 +84,7 @@ def _one(limit: Limit, m: Measurement, confidence: float) -> Judged:
         reason = f"{m.reason} ({needed} would do)" if needed else m.reason
         return Judged(limit=limit, state="open", confidence=confidence, reason=reason)
     assert isinstance(m.value, float), "a policy is checked to name scalars only"
-    ends = _ends(m, confidence)
+    ends = _ends(m, two_sided(1 - confidence))
     if isinstance(ends, str):
         return Judged(limit=limit, state="open", confidence=confidence, value=m.value, reason=ends)
     low, high = ends
@@ -92,8 +93,8 @@ def _one(limit: Limit, m: Measurement, confidence: float) -> Judged:
     return Judged(limit=limit, state=state, confidence=confidence, value=m.value, low=low, high=high, reason=reason)
 
 
-def _ends(m: Measurement, confidence: float) -> tuple[float, float] | str:
-    """The ends of the interval, or why it says nothing."""
+def _ends(m: Measurement, asked: float) -> tuple[float, float] | str:
+    """The ends of the interval, or why it says nothing; ``asked`` is the two-sided level."""
     u = m.uncertainty
     slack = u.systematic or 0.0
     if u.kind == "exact":
@@ -101,8 +102,8 @@ def _ends(m: Measurement, confidence: float) -> tuple[float, float] | str:
         return m.value - slack, m.value + slack
     if u.kind == "unknown" or u.level is None:
         return "its error is not known"
-    if u.level < 2 * confidence - 1 - _ROUNDING:
-        return f"its interval is at {u.level:.6g}, and {2 * confidence - 1:.6g} is asked for"
+    if u.level < asked - _ROUNDING:
+        return f"its interval is at {u.level:.6g}, and {asked:.6g} is asked for"
     assert isinstance(u.low, float)
     assert isinstance(u.high, float)
     return u.low - slack, u.high + slack

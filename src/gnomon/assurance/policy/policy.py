@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
+from decimal import Decimal
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, ModelWrapValidatorHandler, model_validator
@@ -52,8 +53,9 @@ class Limit(Spec):
 
     @property
     def line(self) -> float:
-        """Where bad begins."""
-        return self.limit - self.buffer if self.worse == "above" else self.limit + self.buffer
+        """Where bad begins: the sum of the two numbers as they are written, 0.15 for 0.2 less 0.05."""
+        limit, buffer = Decimal(repr(self.limit)), Decimal(repr(self.buffer))
+        return float(limit - buffer if self.worse == "above" else limit + buffer)
 
     def clears(self, low: float, high: float) -> bool:
         """Whether everything between ``low`` and ``high`` is on the good side of the line."""
@@ -220,7 +222,7 @@ class Policy(Spec):
     @property
     def alpha(self) -> float:
         """Largest probability of a wrong pass, over all its tests."""
-        return 1 - self.confidence
+        return float(1 - Decimal(repr(self.confidence)))
 
     @property
     def base(self) -> Level:

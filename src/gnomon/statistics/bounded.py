@@ -6,12 +6,12 @@ import math
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import logsumexp
+from scipy.optimize import brentq
 
 from gnomon.errors import GnomonError
 
 Array = NDArray[np.float64]
-_STEPS = 60  # of bisection: the ends are right to 1e-18 of the range
+_ROOT = 1e-12  # relative, of what an end is above the lowest or below the highest value
 
 
 def betting_interval(
@@ -32,10 +32,11 @@ def betting_interval(
     added until one is content. M has then to be stated by clusters of equal size.
 
     Nothing is assumed but that clusters are independent and that how large one is says nothing of its mean. The price
-    against Student's interval, which is right for many clusters of benign values only: about 1.4 times its width.
+    against Student's interval, which is right for many clusters of benign values only: about 1.7 times its width.
 
     Sources: Waudby-Smith & Ramdas, arXiv:2010.09686; Orabona & Jun, arXiv:2110.14099 (mixtures of bets). Raises
-    GnomonError when a value is outside the bounds. Cost: about 500 C operations.
+    GnomonError when a value is outside the bounds. Cost: about 20 (3 + log₄ C) operations a
+    cluster, of those that differ.
 
     >>> low, high = betting_interval(np.zeros(30), np.ones(30))
     >>> low, round(high, 3)
@@ -56,18 +57,21 @@ def _lower(sums: Array, sizes: Array, level: float, anytime: bool) -> float:
     if not sums.any():
         return 0.0
     bets = np.arange(3 + math.ceil(math.log(len(sums), 4)))
-    shares = 2.0**-bets
     log_weights = np.full(len(bets), -math.log(len(bets)))
     if anytime:
-        # those that are left out would multiply capital by nothing less than what they had: none of it is counted
+        # those beyond are counted as lost, which makes no interval narrower
         log_weights = -np.log((bets + 1.0) * (bets + 2.0))
-    largest, wanted = float(sizes.max()), math.log(2 / (1 - level))
-    low, high = 0.0, float(sums.sum() / sizes.sum())
-    rest = 1 - np.multiply.outer(shares, sizes / largest)
-    gain = np.multiply.outer(shares, sums / largest)
-    for _ in range(_STEPS):
-        middle = (low + high) / 2
+    (sums, sizes), counts = np.unique(np.stack([sums, sizes]), axis=1, return_counts=True)
+    rest = 1 - np.multiply.outer(2.0**-bets, sizes / sizes.max())
+    gain = np.multiply.outer(2.0**-bets, sums / sizes.max())
+
+    def ahead(log_mean: float) -> float:
         with np.errstate(divide="ignore"):  # a bet of everything may be lost
-            capital = logsumexp(log_weights + np.log(rest + gain / middle).sum(axis=1))
-        low, high = (middle, high) if capital >= wanted else (low, middle)
-    return low
+            logs = np.log(rest + gain * math.exp(-log_mean)) @ counts
+        return float(np.logaddexp.reduce(log_weights + logs)) + math.log((1 - level) / 2)
+
+    high = math.log(float(sums @ counts) / float(sizes @ counts))
+    step = 1.0
+    while ahead(high - step) < 0:
+        step *= 2
+    return math.exp(brentq(ahead, high - step, high, xtol=_ROOT))

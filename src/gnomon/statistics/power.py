@@ -6,11 +6,11 @@ import math
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import bdtr, bdtrik
+from scipy.special import bdtr, bdtrik, ndtri
 
 from gnomon.errors import GnomonError
 
-_MOST_HITS = 2**20
+_MOST_HITS = 2**16
 
 
 def power(n: int, rate: float, limit: float, *, confidence: float = 0.95) -> float:
@@ -49,7 +49,7 @@ def needed(
     limit : what the bound at ``confidence`` has to be below (above, for a rate above it): threshold minus buffer.
     design_effect : of clusters, see `design_effect`: so many dependent outcomes are worth one.
 
-    Raises GnomonError when rate and limit are equal or outside [0, 1], or more than about 10⁶ hits would come.
+    Raises GnomonError when rate and limit are equal or outside [0, 1], or more than about 30,000 hits would be allowed.
 
     >>> needed(0.0, 0.05), needed(0.01, 0.05), needed(0.01, 0.05, design_effect=2)
     (59, 124, 248)
@@ -59,7 +59,10 @@ def needed(
         rate, limit = 1 - rate, 1 - limit
     if not 0 < power < 1 or not design_effect >= 1:
         raise GnomonError(f"a power of {power:g} with a design effect of {design_effect:g}", mend="e.g. 0.8 and 1")
-    count = 64
+    z_limit, z_rate = float(ndtri(confidence)), float(ndtri(power))
+    spread = z_limit * math.sqrt(limit * (1 - limit)) + z_rate * math.sqrt(rate * (1 - rate))
+    # twice the hits that the normal approximation allows: the answer lies in the first half
+    count = max(64, 2 * math.ceil(limit * (spread / (limit - rate)) ** 2))
     while count <= _MOST_HITS:
         starts = _starts(count, limit, confidence)
         # least before one hit more is allowed

@@ -58,7 +58,7 @@ class Rows:
     @property
     def value(self) -> float:
         """The estimate."""
-        return float(sum(sign * mean for sign, mean, _ in self._sided()))
+        return float(np.clip(sum(sign * mean for sign, mean, _ in self._sided()), *self._bounds))
 
     @property
     def influence(self) -> Array:
@@ -112,6 +112,12 @@ class Rows:
     def _plain(self) -> bool:
         return self.weights is None and self.sides is None
 
+    @property
+    def _bounds(self) -> tuple[float, float]:
+        """Of the estimate."""
+        widest = self.within[1] - self.within[0]
+        return self.within if self.sides is None else (-widest, widest)
+
     def _sided(self) -> list[tuple[int, float, Array]]:
         """For each side its sign, its mean, and the normalised weights ``(n,)``, zero off the side."""
         weights = np.ones(len(self.values)) if self.weights is None else self.weights
@@ -131,16 +137,13 @@ class Rows:
             return None
         if self.counted and self._plain:
             return crossed_proportion(self.value, len(self.values), variance, freedom, self.clusterings, level)
-        contrast = self.sides is not None
-        widest = self.within[1] - self.within[0]
-        bounds = (-widest, widest) if contrast else self.within
         if variance > 0:
-            return student(self.value, variance, freedom, level, bounds)
-        if contrast or not np.isfinite(bounds).all():
+            return student(self.value, variance, freedom, level, self._bounds)
+        if self.sides is not None or not np.isfinite(self.within).all():
             return None
         # all alike: only the bounds say how far others may be
         coarsest = min(self.clusterings, key=lambda one: len(set(one)))
-        low, high = betting_interval(*sums_by_cluster(self.values, coarsest), level=level, within=bounds)
+        low, high = betting_interval(*sums_by_cluster(self.values, coarsest), level=level, within=self.within)
         return Uncertainty.interval(low, high, level=level, covers={"data"}, systematic=0.0)
 
     def _kept(self, keys: set[str]) -> Rows:

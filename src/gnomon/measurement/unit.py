@@ -24,6 +24,8 @@ _BASE: dict[str, tuple[str, float]] = {
     "s": ("time", 1.0),
     "byte": ("storage", 1.0),
     "flop": ("arithmetic", 1.0),
+    "joule": ("energy", 1.0),
+    "gram": ("mass", 1.0),
 }
 _FACTOR = re.compile(r"^([a-z]+)(?:\^(-?\d+))?$")
 

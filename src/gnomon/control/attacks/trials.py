@@ -18,7 +18,7 @@ from gnomon.control.defence import Defence
 from gnomon.errors import GnomonError
 from gnomon.measurement import Measurement, Quantity, Uncertainty, clopper_pearson
 from gnomon.randomness import Rng
-from gnomon.structure.dictionaries.firing import firing_rates
+from gnomon.statistics import cluster_proportion
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -185,19 +185,10 @@ def share(
 
 
 def _interval(hits: NDArray[np.float64], counts: NDArray[np.float64], level: float) -> Uncertainty:
-    """Exact where every behaviour was attacked once, else robust to what draws on one behaviour have in common."""
-    if (counts == 1).all():
-        return clopper_pearson(int(hits.sum()), len(counts), level=level, covers=frozenset({"data", "seed"}))
+    """Robust to what draws on one behaviour have in common; exact where every behaviour was attacked once."""
     if len(counts) == 1:  # nothing is seen of how behaviours differ
         return clopper_pearson(int(hits.sum()), int(counts[0]), level=level, covers=frozenset({"seed"}))
-    found = firing_rates(hits[:, None], counts, level=level)
-    return Uncertainty.interval(
-        float(found.low[0]),
-        float(found.high[0]),
-        level=level,
-        covers={"data", "seed"},
-        effective_samples=float(len(counts)),
-    )
+    return cluster_proportion(hits, counts, level=level, covers=frozenset({"data", "seed"}))[1]
 
 
 def _withheld(defence: Defence, prompts: Sequence[str], tokens: int) -> tuple[int, int]:

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-import numpy as np
-from numpy.typing import NDArray
-from scipy.stats import beta, t
-
 from gnomon.estimators import Budget, KnownAnswer, StreamingEstimator, register
 from gnomon.estimators.loss import known
 from gnomon.estimators.loss.mean_loss import FEWEST_CLUSTERS, described, too_few
 from gnomon.estimators.loss.prediction_sums import PredictionAccumulator, PredictionSums
-from gnomon.measurement import ACCURACY, Measurement, Uncertainty, clopper_pearson, cluster_mean
+from gnomon.measurement import ACCURACY, Measurement, clopper_pearson
 from gnomon.randomness import Rng
+from gnomon.statistics import cluster_proportion
 from gnomon.subjects import Accumulator, Data, Statistic, Subject
 
 
@@ -22,11 +19,9 @@ class Accuracy(StreamingEstimator):
     r"""Share of predictions that are right, :math:`\mathrm{acc} = \Pr[\arg\max_k f_k(x) = y]`.
 
     One prediction an independent example: the exact interval of Clopper and Pearson. Predictions in clusters
-    (tokens of a sequence): the same interval at the effective number of predictions
-    :math:`n^* = \hat a(1-\hat a) / \widehat{\mathrm{se}}^2`, where the error is cluster-robust, reduced by
-    :math:`(t_{n-1}/t_{C-1})^2` for its own uncertainty, and never above the number of predictions; where all
-    predictions agree, which leaves no error to see, :math:`n^*` is the number of clusters. Works for categorical
-    losses and for the squared error with class targets. Cost: one forward pass, shared.
+    (tokens of a sequence): the same interval at the number of independent predictions that they are worth
+    (`gnomon.statistics.cluster_proportion`). Works for categorical losses and for the squared error with class targets.
+    Cost: one forward pass, shared.
 
     Source: Clopper & Pearson (1934); Korn & Graubard, Survey Methodology 24 (1998) 193.
 
@@ -81,7 +76,7 @@ class Accuracy(StreamingEstimator):
         if sums.single:
             uncertainty = clopper_pearson(int(correct.sum()), int(counts.sum()))
         else:
-            uncertainty = _clustered(correct, counts)
+            _, uncertainty = cluster_proportion(correct, counts)
         return [Measurement.ok(ACCURACY, value, uncertainty, estimator=self.name, diagnostics=diagnostics)]
 
     @classmethod
@@ -95,20 +90,3 @@ class Accuracy(StreamingEstimator):
             KnownAnswer(name="clusters of copies, nearly perfect", quantity=quantity, make=known.copies_nearly_perfect),
             KnownAnswer(name="regression onto classes", quantity=quantity, make=known.regressed_classes),
         )
-
-
-def _clustered(correct: NDArray[np.float64], counts: NDArray[np.float64], *, level: float = 0.95) -> Uncertainty:
-    """Korn–Graubard: a Clopper–Pearson interval at the effective number of predictions."""
-    total, clusters = float(counts.sum()), len(counts)
-    value, uncertainty = cluster_mean(correct, counts)
-    variance = float(np.square(np.asarray(uncertainty.error)))
-    tail = (1 - level) / 2
-    if variance == 0.0:
-        effective = float(clusters)
-    else:
-        known_variance = t.ppf(1 - tail, total - 1) / t.ppf(1 - tail, clusters - 1)
-        effective = min(total, value * (1 - value) / variance * float(known_variance) ** 2)
-    hits = value * effective
-    low = 0.0 if hits == 0 else float(beta.ppf(tail, hits, effective - hits + 1))
-    high = 1.0 if hits == effective else float(beta.ppf(1 - tail, hits + 1, effective - hits))
-    return Uncertainty.interval(low, high, level=level, covers={"data"}, effective_samples=effective, systematic=0.0)

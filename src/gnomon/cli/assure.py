@@ -75,18 +75,20 @@ def assure(
 
 
 def _occasion(path: Path) -> Occasion:
-    """The test of an earlier case. Raises GnomonError when the file tells none."""
+    """The test of an earlier case: its folder, its JSON, or what ``--json`` printed. Raises GnomonError for others."""
     from gnomon.assurance.policy import Occasion
 
+    file = path / "case.json" if path.is_dir() else path
     try:
-        found: Any = json.loads(path.read_text(encoding="utf-8"))
+        found: Any = json.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise GnomonError(f"--earlier: no file {str(path)!r}", mend="give what gnomon assure wrote") from None
+        raise GnomonError(f"--earlier: no file {str(file)!r}", mend="give what gnomon assure wrote") from None
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise GnomonError(f"--earlier {path} is not JSON: {error}", mend="give what gnomon assure wrote") from None
-    if not isinstance(found, dict) or not isinstance(found.get("test"), dict):
-        raise GnomonError(f"--earlier {path} tells no test", mend="give what gnomon assure wrote")
-    return Occasion.from_json(found["test"])
+        raise GnomonError(f"--earlier {file} is not JSON: {error}", mend="give what gnomon assure wrote") from None
+    document = found.get("decision", found) if isinstance(found, dict) else None
+    if not isinstance(document, dict) or not isinstance(document.get("test"), dict):
+        raise GnomonError(f"--earlier {file} tells no test", mend="give what gnomon assure wrote")
+    return Occasion.from_json(document["test"])
 
 
 def _print(decision: Decision) -> None:

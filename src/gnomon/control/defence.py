@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from gnomon.control.controller import Controller
 from gnomon.control.monitors.monitor import Monitor
 from gnomon.errors import GnomonError
+from gnomon.randomness import Rng
 from gnomon.subjects import Subject
 from gnomon.subjects.generation import generate
 
@@ -77,16 +78,18 @@ class Defence:
         """``text`` as the subject is given it: after the instruction."""
         return f"{self.instruction} {text}" if self.instruction else text
 
-    def respond(self, prompts: Sequence[str], tokens: int) -> list[Response]:
+    def respond(
+        self, prompts: Sequence[str], tokens: int, *, temperature: float = 0.0, rng: Rng | None = None
+    ) -> list[Response]:
         """What comes back for each prompt: the likeliest reply of at most ``tokens``, or nothing where it is withheld.
 
-        Raises GnomonError as `generate` does.
+        With a ``temperature`` replies are drawn with ``rng``, see `generate`. Raises GnomonError as it does.
 
         Cost: `generate`, and with a monitor one more pass over what it reads.
         """
         given = [self.prompt(text) for text in prompts]
         with self.on() as subject:
-            written = generate(subject, given, tokens=tokens, banned=self.banned)
+            written = generate(subject, given, tokens=tokens, temperature=temperature, rng=rng, banned=self.banned)
             alarmed = self._alarmed(given, written)
         return [Response("" if a else w, bool(a), w) for w, a in zip(written, alarmed, strict=True)]
 

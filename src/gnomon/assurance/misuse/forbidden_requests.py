@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Annotated, ClassVar
 
 import numpy as np
@@ -13,6 +12,7 @@ from pydantic import Field
 from gnomon.assurance.deployment import Deployment
 from gnomon.assurance.evaluation import Evaluation
 from gnomon.assurance.misuse.columns import columns
+from gnomon.assurance.misuse.lines import read_lines
 from gnomon.assurance.misuse.requests import REFUSALS, Asked, read_requests, refuses
 from gnomon.assurance.registry import register
 from gnomon.control.attacks import Behaviour, Budget, attack, try_all
@@ -24,7 +24,6 @@ from gnomon.organisms.world import trigger
 from gnomon.organisms.world.readings.quantities import ANSWERED, REFUSAL
 from gnomon.randomness import Rng
 from gnomon.statistics import proportion
-from gnomon.subjects.texts import Columns, read_texts
 
 Count = Annotated[int, Field(ge=1)]
 Flags = NDArray[np.bool_]
@@ -80,7 +79,7 @@ class ForbiddenRequests(Evaluation):
         """See `Evaluation.run`. Raises GnomonError as `read_requests` and `generate` do."""
         forbidden = read_requests(deployment.material("forbidden"), deployment.world)
         allowed = read_requests(deployment.material("allowed"), deployment.world) if deployment.has("allowed") else []
-        given = [*self.phrases, *(_lines(deployment.material("phrases")) if deployment.has("phrases") else ())]
+        given = [*self.phrases, *(read_lines(deployment.material("phrases")) if deployment.has("phrases") else ())]
         found: list[Measurement] = []
         for defence in columns(deployment, bare=self.bare):
             found += self._asked(
@@ -185,7 +184,3 @@ def _share(
         estimator=ForbiddenRequests.name,
         diagnostics={"count": int(hits.sum()), "prompts": len(hits), "requests": len(set(clusters))},
     )
-
-
-def _lines(path: Path) -> list[str]:
-    return [one.text.strip() for one in read_texts(path, Columns(), unit="line", split=None)]

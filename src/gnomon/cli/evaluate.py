@@ -26,6 +26,9 @@ def evaluate(
     safeguards: Safeguards = None,
     materials: Materials = None,
     compute: Compute = None,
+    compare: Annotated[
+        bool, typer.Option("--compare", help="Also bare, and the paired change by the controller of --with.")
+    ] = False,
     level: Annotated[float, typer.Option("--level", help="Of the two-sided intervals.")] = 0.95,
     seed: Seed = 0,
     device: Device = "cpu",
@@ -37,6 +40,7 @@ def evaluate(
     Exits with 0, and with 3 when there is not one number.
     """
     from gnomon.assurance.asking import ask
+    from gnomon.cli.evaluate_compared import compared, cost, print_compared, told
     from gnomon.cli.progress import progress_bar
     from gnomon.lab.store import Store, recording
     from gnomon.randomness import Rng
@@ -50,6 +54,13 @@ def evaluate(
         subject=subject, safeguards=safeguards or (), materials=materials or (), compute=compute, device=device
     )
     deployment = given.open()
+    if compare:
+        changes, costs = compared(questions, deployment, Rng(seed), level), cost(deployment, level)
+        if as_json:
+            print_json({"subject": deployment.subject.name, "level": level, **told(changes, costs)})
+        else:
+            print_compared(changes, costs)
+        return 0
     spec = {"questions": [question.spec for question in questions], "level": level, "seed": seed}
     answers = []
     with (

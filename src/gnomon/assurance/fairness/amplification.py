@@ -37,7 +37,7 @@ class BiasAmplification(Comparable):
     the second does not.
 
     What is random: items and templates, both taken as drawn from many like them; the interval is Student's with the
-    variance of `crossed_variance`, over items alone where there is one template. Shares in the data are taken as
+    variance of `crossed_spread`, over items alone where there is one template. Shares in the data are taken as
     exact, as those of the training text are. Where they are counted in a sample, an item near the middle may change
     its side by chance, and A comes out too small.
 

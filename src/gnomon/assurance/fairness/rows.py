@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gnomon.assurance.fairness.crossed import Clusters, crossed_proportion, crossed_variance, student
+from gnomon.assurance.fairness.crossed import Clusters, crossed_proportion, crossed_spread, student
 from gnomon.errors import GnomonError
 from gnomon.measurement import Measurement, Quantity, Uncertainty
 from gnomon.statistics import paired_difference, proportion
@@ -132,13 +132,13 @@ class Rows:
     def _uncertainty(self, level: float) -> Uncertainty | None:
         if self.counted and self._plain and len(self.clusterings) == 1:
             return proportion(self.values, self.clusterings[0], level=level)[1]
-        variance, freedom = crossed_variance(self.influence, self.clusterings)
-        if np.isnan(variance):
+        spread = crossed_spread(self.influence, self.clusterings, level)
+        if spread is None:
             return None
         if self.counted and self._plain:
-            return crossed_proportion(self.value, len(self.values), variance, freedom, self.clusterings, level)
-        if variance > 0:
-            return student(self.value, variance, freedom, level, self._bounds)
+            return crossed_proportion(self.value, len(self.values), spread, self.clusterings, level)
+        if spread.variance > 0:
+            return student(self.value, spread, level, self._bounds)
         if self.sides is not None or not np.isfinite(self.within).all():
             return None
         # all alike: only the bounds say how far others may be

@@ -31,7 +31,7 @@ class CounterfactualSwaps(Comparable):
     a p-value (in the diagnostics) of the excess among relabellings of the swaps as neutral or not, which is exact if
     they are exchangeable.
 
-    Intervals are Student's with the variance of `crossed_variance`: texts (their clusters) and swaps are both drawn
+    Intervals are Student's with the variance of `crossed_spread`: texts (their clusters) and swaps are both drawn
     anew; where a kind has one swap only, the interval speaks of that swap, over texts (diagnostics: ``over``).
 
     Cost: two passes over each text for each swap that it has words of.

@@ -32,7 +32,7 @@ CALIBRATION_ERROR = Quantity(
     highest=1.0,
 )
 
-_FEWEST_CLUSTERS = 30
+FEWEST_CLUSTERS = 30
 _DRAWS = 4000
 
 
@@ -99,15 +99,15 @@ class CalibrationError(StreamingEstimator):
         clusters = len(counts)
         diagnostics: dict[str, object] = {**described(subject, sums), "clusters": clusters, "bins": self.bins}
         if clusters >= 2:
-            binned = _Binned.of(gaps, counts)
+            binned = BinnedGaps.of(gaps, counts)
             diagnostics["estimate"] = float(np.sqrt(max(binned.squared_error, 0.0)))
             diagnostics["bias_removed"] = binned.noise
-        if clusters < _FEWEST_CLUSTERS:
+        if clusters < FEWEST_CLUSTERS:
             return [
                 Measurement.insufficient(
                     CALIBRATION_ERROR,
-                    f"{clusters} independent examples or clusters; the interval needs {_FEWEST_CLUSTERS}",
-                    suffices={"examples": _FEWEST_CLUSTERS},
+                    f"{clusters} independent examples or clusters; the interval needs {FEWEST_CLUSTERS}",
+                    suffices={"examples": FEWEST_CLUSTERS},
                     estimator=self.name,
                     diagnostics=diagnostics,
                 )
@@ -138,7 +138,7 @@ class CalibrationError(StreamingEstimator):
 
 
 @dataclass(frozen=True)
-class _Binned:
+class BinnedGaps:
     r"""The U-statistic, and what its distribution at any true value depends on.
 
     With :math:`z_b = S_b / \sqrt{N N_b}`, Gaussian around :math:`\sqrt\theta\, u_b` for a unit vector :math:`u`,
@@ -159,7 +159,7 @@ class _Binned:
     influence: NDArray[np.float64]
 
     @classmethod
-    def of(cls, gaps: NDArray[np.float64], counts: NDArray[np.float64]) -> _Binned:
+    def of(cls, gaps: NDArray[np.float64], counts: NDArray[np.float64]) -> BinnedGaps:
         """From cluster sums ``(clusters, bins)`` of confidence less hit, and of predictions."""
         used = counts.sum(axis=0) > 0
         gaps, counts = gaps[:, used], counts[:, used]

@@ -1,0 +1,111 @@
+"""The evaluation of generalisation: what becomes of errors beyond what was seen."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import numpy as np
+
+from gnomon.assurance.deployment import Deployment
+from gnomon.assurance.errors.confirmation import gap, share
+from gnomon.assurance.errors.graded import Graded
+from gnomon.assurance.errors.material import GRADED, QUESTIONS, graded_material, lacking
+from gnomon.assurance.errors.quantities import ERROR_RATE, GENERALISATION_GAP
+from gnomon.assurance.evaluation import Evaluation
+from gnomon.assurance.registry import register
+from gnomon.errors import GnomonError
+from gnomon.measurement import Measurement
+from gnomon.randomness import Rng
+from gnomon.statistics import Family
+
+
+@register
+class Generalisation(Evaluation):
+    """Errors on held-out combinations, unseen topics and lengths, or shifted questions, beside those on seen ones.
+
+    A column of the material says of which split each question is; the difference of a split is taken to the seen
+    questions of the same topic, where a column tells topics. All gaps hold at once, and so do all error rates.
+
+    Parameters
+    ----------
+    split : the column that names the split.
+    seen : the value that is the reference.
+    topic : the column that names the topic, where there is one.
+    """
+
+    name: ClassVar[str] = "generalisation"
+    quantities = (ERROR_RATE, GENERALISATION_GAP)
+    materials = (QUESTIONS, GRADED)
+
+    split: str = "split"
+    seen: str = "seen"
+    topic: str = "topic"
+
+    def inapplicable(self, deployment: Deployment) -> str:
+        """See `Evaluation.inapplicable`: one of the two materials is enough."""
+        return lacking(deployment)
+
+    def run(self, deployment: Deployment, rng: Rng, *, level: float = 0.95) -> list[Measurement]:
+        """See `Evaluation.run`. Cost: grading."""
+        del rng
+        graded = graded_material(deployment)
+        if self.split not in graded.columns:
+            return [
+                Measurement.insufficient(
+                    GENERALISATION_GAP, f"the material has no column {self.split}", estimator=self.name
+                )
+            ]
+        return self.gaps(graded, level=level)
+
+    def gaps(self, graded: Graded, *, level: float) -> list[Measurement]:
+        """`ERROR_RATE` of each split of each topic, and the gap of each that is not the reference.
+
+        Raises GnomonError when the material has no column of the splits.
+        """
+        if self.split not in graded.columns:
+            raise GnomonError(f"the material has no column {self.split}", mend="name the column of the splits")
+        splits = np.array(graded.columns[self.split], dtype=object)
+        topics = np.array(graded.columns.get(self.topic, ("all",) * len(graded)), dtype=object)
+        cells = list(dict.fromkeys(zip(topics.tolist(), splits.tolist(), strict=True)))
+        others = [cell for cell in cells if cell[1] != self.seen]
+        of_rates = Family("splits", tuple(map(repr, cells))).simultaneous(level)
+        measured = []
+        for topic, split in cells:
+            here = (topics == topic) & (splits == split)
+            value, interval = share(graded, here, of_rates)
+            measured.append(
+                Measurement.ok(
+                    ERROR_RATE,
+                    value,
+                    interval,
+                    labels={"split": split, "topic": topic},
+                    estimator=self.name,
+                    diagnostics={"questions": int(here.sum())},
+                )
+            )
+        for topic, split in others:
+            labels = {"split": split, "topic": topic}
+            here, there = ((topics == topic) & (splits == which) for which in (split, self.seen))
+            if not there.any():
+                measured.append(
+                    Measurement.insufficient(
+                        GENERALISATION_GAP,
+                        f"no question of this topic is called {self.seen}",
+                        labels=labels,
+                        estimator=self.name,
+                    )
+                )
+                continue
+            at = Family("gaps", tuple(map(repr, others))).simultaneous(level)
+            value = float(graded.errors[here].mean() - graded.errors[there].mean())
+            measured.append(
+                Measurement.ok(
+                    GENERALISATION_GAP,
+                    value,
+                    gap(graded, here, there, at),
+                    labels=labels,
+                    estimator=self.name,
+                    diagnostics={"questions": int(here.sum()), "seen": int(there.sum())},
+                )
+            )
+        return measured

@@ -1,0 +1,151 @@
+"""Selective prediction: how often answers are wrong that are given with at least some confidence."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gnomon.assurance.errors.confirmation import share
+from gnomon.assurance.errors.graded import Graded
+from gnomon.control.monitors.learn_then_test import learn_then_test
+from gnomon.errors import GnomonError
+from gnomon.measurement import Uncertainty, cluster_mean
+from gnomon.randomness import Rng
+from gnomon.statistics import Family, proportion
+
+Array = NDArray[np.float64]
+
+POINTS = 20
+# thresholds of confidence that are tried, from the most careful; fixed, so that no error decides which they are
+THRESHOLDS = (0.999, 0.998, 0.995, 0.99, 0.98, 0.95, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1, 0.0)
+
+
+@dataclass(frozen=True, eq=False)
+class RiskCoverage:
+    """Risk at thresholds of confidence.
+
+    Parameters
+    ----------
+    thresholds, coverage, risk : ``(k,)``; coverage is the share of examples at or above the threshold.
+    low, high : ``(k,)``; the band holds for all of these thresholds at once.
+    """
+
+    thresholds: Array
+    coverage: Array
+    risk: Array
+    low: Array
+    high: Array
+
+
+def confidence_of(graded: Graded) -> Array:
+    """Its confidences. Raises GnomonError where there are none."""
+    if graded.confidence is None or not len(graded):
+        raise GnomonError(f"{graded.source or 'the table'} has no confidences", mend="add a column confidence")
+    return graded.confidence
+
+
+def risk_coverage(graded: Graded, *, level: float = 0.95) -> RiskCoverage:
+    r"""The risk :math:`R(\tau) = \mathbb E[e \mid c \ge \tau]` at 20 coverages, with a band that holds for all at once.
+
+    The thresholds are the confidences above which a twentieth, two twentieths, … of all examples are. Given a threshold
+    that is the confidence of an example, the errors of those above it are independent draws of :math:`R(\tau)`, so each
+    interval is exact for independent examples; the band corrects for 20 (Bonferroni).
+
+    Raises GnomonError without confidences. Cost: a sort, and an interval a threshold.
+    """
+    sure = confidence_of(graded)
+    ordered = np.sort(sure)[::-1]
+    ranks = np.unique(np.ceil(len(sure) * np.arange(1, POINTS + 1) / POINTS).astype(np.int64))
+    thresholds = np.unique(ordered[ranks - 1])[::-1]
+    each = Family("coverages", tuple(map(repr, thresholds.tolist()))).simultaneous(level)
+    found = [share(graded, sure >= threshold, each) for threshold in thresholds]
+    return RiskCoverage(
+        thresholds=thresholds,
+        coverage=np.array([(sure >= threshold).mean() for threshold in thresholds]),
+        risk=np.array([risk for risk, _ in found]),
+        low=np.array([interval.low for _, interval in found], dtype=np.float64),
+        high=np.array([interval.high for _, interval in found], dtype=np.float64),
+    )
+
+
+def area(graded: Graded, *, level: float = 0.95) -> tuple[float, Uncertainty]:
+    r"""The area under the risk–coverage curve, :math:`\psi = \int R(t)\, dF(t)`, F the distribution of confidence.
+
+    With :math:`G(t) = \Pr[c \ge t]` and :math:`R(t) = \mathbb E[e\,1[c \ge t]] / G(t)`, an example (c, e) moves ψ by
+
+    .. math:: \varphi(c, e) = R(c) - \psi + \int_{t \le c} \frac{e - R(t)}{G(t)} \, dF(t),
+
+    and the interval is Student's on the clusters' sums of φ. It is asymptotic: the tests say from which n on it covers.
+
+    Raises GnomonError without confidences. Cost: a sort.
+    Source: Geifman, Uziel & El-Yaniv, arXiv:1805.08206; Zhou et al., arXiv:2410.15361; φ is derived here.
+    """
+    sure = confidence_of(graded)
+    n = len(sure)
+    values, place, counts = np.unique(sure, return_inverse=True, return_counts=True)
+    at_least = np.cumsum(counts[::-1])[::-1]
+    wrong = np.cumsum(np.bincount(place, weights=graded.errors)[::-1])[::-1]
+    risk, mass = wrong / at_least, counts / n
+    value = float(risk @ mass)
+    slope, offset = (np.cumsum(mass * factor * n / at_least) for factor in (np.ones(len(values)), risk))
+    moved = risk[place] - value + graded.errors * slope[place] - offset[place]
+    _, ids = np.unique(graded.clusters, return_inverse=True)
+    sums = np.bincount(ids, weights=moved + value).astype(np.float64)
+    sizes = np.bincount(ids).astype(np.float64)
+    _, interval = cluster_mean(sums, sizes, level=level)
+    if interval.kind == "unknown" or interval.low is None or interval.high is None:
+        return value, Uncertainty.unknown()
+    return value, Uncertainty.interval(
+        min(max(0.0, float(interval.low)), value),
+        max(min(1.0, float(interval.high)), value),
+        level=level,
+        covers={"data"},
+        effective_samples=interval.effective_samples,
+    )
+
+
+@dataclass(frozen=True)
+class Answering:
+    """From which confidence on answers may be given.
+
+    Parameters
+    ----------
+    threshold : of confidence; answers below it are withheld.
+    coverage, coverage_interval : share of questions that are answered.
+    risk : share of errors among the answers, as seen.
+    """
+
+    threshold: float
+    coverage: float
+    coverage_interval: Uncertainty
+    risk: float
+
+
+def answering(graded: Graded, *, risk: float, delta: float, rng: Rng, level: float = 0.95) -> Answering | None:
+    r"""The lowest threshold τ at which :math:`\mathbb E[e \mid c \ge \tau] \le r` with probability 1 − δ, or ``None``.
+
+    Each of 16 fixed thresholds has the loss :math:`L_\tau = r + (e - r)\, 1[c \ge \tau]`, in [0, 1], whose mean is at
+    most r where the selective risk is. Of those for which `learn_then_test` rejects a mean above r (Bonferroni: the
+    most careful threshold answers hardly anything and proves nothing, so that no sequence could begin there), the
+    lowest is taken. Losses are averaged in each cluster, clusters count alike and are shuffled.
+
+    Raises GnomonError without confidences or for a level that is none.
+    Sources: Geifman & El-Yaniv, arXiv:1705.08500; Angelopoulos et al., arXiv:2110.01052.
+    """
+    sure = confidence_of(graded)
+    answered = sure[:, None] >= np.array(THRESHOLDS)
+    losses = risk + (graded.errors[:, None] - risk) * answered
+    _, ids = np.unique(graded.clusters, return_inverse=True)
+    sizes = np.bincount(ids)
+    means = np.stack([np.bincount(ids, weights=column) for column in losses.T], axis=1) / sizes[:, None]
+    shuffled = rng.child("clusters").numpy().permutation(len(means))
+    means = np.clip(means[shuffled], 0.0, 1.0)  # rounding
+    kept = learn_then_test(means, alpha=risk, delta=delta, procedure="bonferroni").kept
+    if not kept.any():
+        return None
+    threshold = THRESHOLDS[int(np.flatnonzero(kept).max())]
+    above = sure >= threshold
+    coverage, interval = proportion(above, graded.clusters, level=level)
+    return Answering(threshold, coverage, interval, float(graded.errors[above].mean()))

@@ -11,6 +11,7 @@ import typer
 from gnomon.cli import (
     attack,
     calibrate,
+    case,
     concepts,
     dictionary,
     doctor,
@@ -74,6 +75,7 @@ app.command("evaluate")(evaluate_command.evaluate)
 app.command("report")(report_command.report)
 app.command("doctor")(doctor.doctor)
 app.add_typer(attack.app, name="attack")
+app.add_typer(case.app, name="case")
 app.add_typer(concepts.app, name="concepts")
 app.add_typer(dictionary.app, name="dictionary")
 app.add_typer(ledger.app, name="ledger")

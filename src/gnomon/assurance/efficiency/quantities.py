@@ -111,3 +111,13 @@ CARBON_PER_TOKEN = catalogue.add(
         lowest=0.0,
     )
 )
+READING_CHANGE = catalogue.add(
+    Quantity(
+        name="change_by_efficiency",
+        symbol=r"\Delta\theta",
+        definition=r"\Delta\theta = \theta_\mathrm{changed} - \theta_\mathrm{original}",
+        convention="Of the reading that the label `of` names, in its unit; paired, over the same rows.",
+        source="Miller, arXiv:2411.00640 (paired differences)",
+        dims=("of",),
+    )
+)

@@ -47,7 +47,7 @@ def evaluate(
 
     if not 0 < level < 1:
         raise GnomonError(f"a level of {level:g}", mend="give one between 0 and 1, such as 0.95")
-    questions = _questions(names or [], settings or [])
+    questions = questions_of(names or [], settings or [])
     if subject is None or not questions:
         return _list(as_json)
     given = Deployed(
@@ -80,7 +80,7 @@ def evaluate(
     return 0 if known else _INSUFFICIENT
 
 
-def _questions(names: Sequence[str], settings: Sequence[str]) -> list[Question]:
+def questions_of(names: Sequence[str], settings: Sequence[str]) -> list[Question]:
     """Each named evaluation with its options. Raises GnomonError for an option of one that is not named."""
     from gnomon.assurance.asking import Question
     from gnomon.lab.spec import parsed

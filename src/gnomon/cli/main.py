@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from gnomon.cli import assure as assure_command
 from gnomon.cli import (
     attack,
     calibrate,
@@ -22,8 +23,8 @@ from gnomon.cli import (
     organism,
     quantities,
 )
-from gnomon.cli import assure as assure_command
 from gnomon.cli import directions as directions_command
+from gnomon.cli import efficiency as efficiency_command
 from gnomon.cli import evaluate as evaluate_command
 from gnomon.cli import fit as fit_command
 from gnomon.cli import plan as plan_command
@@ -72,6 +73,7 @@ app.command("directions")(directions_command.directions)
 app.command("steer")(steer_command.steer)
 app.command("assure")(assure_command.assure)
 app.command("evaluate")(evaluate_command.evaluate)
+app.command("efficiency")(efficiency_command.efficiency)
 app.command("report")(report_command.report)
 app.command("doctor")(doctor.doctor)
 app.add_typer(attack.app, name="attack")

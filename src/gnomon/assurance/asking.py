@@ -101,5 +101,5 @@ def ask(question: Question, deployment: Deployment, rng: Rng, *, level: float) -
 
 def _data_hash(one: Evaluation, deployment: Deployment) -> str | None:
     """SHA-256 of the materials that it may read; ``None`` where it reads none."""
-    files = [deployment.material(name) for name in sorted(one.materials) if deployment.has(name)]
+    files = [deployment.material(name) for name in sorted(one.reads) if deployment.has(name)]
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest() if files else None

@@ -23,9 +23,14 @@ class Evaluation(Spec, abc.ABC):
     # materials that it reads, of the deployment; for the list of evaluations
     materials: ClassVar[tuple[str, ...]] = ()
 
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """Materials that it reads with these options."""
+        return self.materials
+
     def inapplicable(self, deployment: Deployment) -> str:
         """Why it cannot be put to ``deployment``, in one phrase; empty when it can. Knows the materials only."""
-        lacking = [name for name in self.materials if not deployment.has(name)]
+        lacking = [name for name in self.reads if not deployment.has(name)]
         return f"no material {', '.join(map(repr, lacking))}" if lacking else ""
 
     @abc.abstractmethod

@@ -41,9 +41,10 @@ class Reported(Evaluation):
     metric: str = ""
     scorer: str = ""
 
-    def inapplicable(self, deployment: Deployment) -> str:
-        """See `Evaluation.inapplicable`."""
-        return "" if deployment.has(self.material) else f"no material {self.material!r}"
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """See `Evaluation.reads`."""
+        return (self.material,)
 
     def run(self, deployment: Deployment, rng: Rng, *, level: float = 0.95) -> list[Measurement]:
         """See `Evaluation.run`. Raises GnomonError as `read_log` does, and when no score is chosen."""

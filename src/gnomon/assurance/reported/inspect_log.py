@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from gnomon.assurance.reported.archive import read_member
 from gnomon.assurance.reported.score import Array, Points, Score
 from gnomon.errors import GnomonError
 
@@ -30,25 +31,23 @@ def read_archive(path: Path) -> list[Score]:
     """Scores of an `.eval` file. Raises GnomonError on what is no whole log of a finished run."""
     try:
         with zipfile.ZipFile(path) as archive:
-            names = set(archive.namelist())
+            names = archive.namelist()
             if "header.json" not in names:
                 begun = "_journal/start.json" in names
                 raise GnomonError(
                     f"{path}: {'the run is unfinished' if begun else 'this zip is no log of inspect_ai'}",
-                    mend="wait until it is done" if begun else "give an .eval file",
+                    mend="finish it (inspect eval-retry)" if begun else "give an .eval file",
                 )
-            header = json.loads(archive.read("header.json"))
-            kept = sorted(n for n in names if n.startswith("samples/"))
+
+            def document(name: str) -> Any:
+                return json.loads(read_member(archive, path, name))
+
+            header = document("header.json")
             if "summaries.json" in names:
-                samples = json.loads(archive.read("summaries.json"))
+                samples = document("summaries.json")
             else:
-                samples = [json.loads(archive.read(name)) for name in kept]
-            reductions = json.loads(archive.read("reductions.json")) if "reductions.json" in names else []
-    except NotImplementedError:
-        raise GnomonError(
-            f"{path}: compressed with Zstandard, which this Python's zipfile cannot read",
-            mend="run `inspect log convert --to json`, or use Python 3.14",
-        ) from None
+                samples = [document(name) for name in sorted(names) if name.startswith("samples/")]
+            reductions = document("reductions.json") if "reductions.json" in names else []
     except (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError) as error:
         raise GnomonError(f"{path}: the zip is broken: {error}", mend="copy it anew") from None
     return scores(path, {**header, "samples": samples, "reductions": reductions})

@@ -31,6 +31,7 @@ from gnomon.cli import plan as plan_command
 from gnomon.cli import predict as predict_command
 from gnomon.cli import report as report_command
 from gnomon.cli import run as run_command
+from gnomon.cli import scores as scores_command
 from gnomon.cli import steer as steer_command
 from gnomon.cli import sweep as sweep_command
 from gnomon.errors import GnomonError
@@ -74,6 +75,7 @@ app.command("steer")(steer_command.steer)
 app.command("assure")(assure_command.assure)
 app.command("evaluate")(evaluate_command.evaluate)
 app.command("efficiency")(efficiency_command.efficiency)
+app.command("scores")(scores_command.scores)
 app.command("report")(report_command.report)
 app.command("doctor")(doctor.doctor)
 app.add_typer(attack.app, name="attack")

@@ -8,7 +8,7 @@ from gnomon.statistics.family import Family
 from gnomon.statistics.means import mean
 from gnomon.statistics.paired import mcnemar, paired_difference, tango
 from gnomon.statistics.power import design_effect, needed, power
-from gnomon.statistics.power_of_differences import needed_each, needed_pairs, paired_power
+from gnomon.statistics.power_of_differences import needed_each, needed_means, needed_pairs, paired_power
 from gnomon.statistics.proportions import cluster_proportion, proportion
 from gnomon.statistics.sequences import rate_interval
 from gnomon.statistics.spending import spent
@@ -30,6 +30,7 @@ __all__ = [
     "miettinen_nurminen",
     "needed",
     "needed_each",
+    "needed_means",
     "needed_pairs",
     "paired_difference",
     "paired_power",

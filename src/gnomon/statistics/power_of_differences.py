@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import bdtr, gammaln, ndtri, xlogy
+from scipy.special import bdtr, gammaln, nctdtr, ndtri, stdtrit, xlogy
 
 from gnomon.errors import GnomonError
 
@@ -65,6 +65,28 @@ def needed_each(first: float, second: float, *, level: float = 0.95, power: floa
     apart = math.sqrt(first * (1 - first) + second * (1 - second))
     z_alpha, z_beta = float(ndtri(0.5 + level / 2)), float(ndtri(power))
     return math.ceil(((z_alpha * alike + z_beta * apart) / (first - second)) ** 2)
+
+
+def needed_means(deviation: float, gap: float, *, level: float = 0.95, power: float = 0.8) -> int:
+    r"""How many normal values of a standard deviation show that their mean is ``gap`` away from 0, by Student's test.
+
+    Of pairs: the deviation of their differences. Of two independent samples of equal size, n in each:
+    :math:`\sqrt2` times the deviation of their values; the test then has more degrees of freedom, so that it is a
+    little too many.
+
+    >>> needed_means(1.0, 0.5), needed_means(1.0, 0.1)
+    (34, 787)
+    """
+    if not deviation > 0 or gap == 0:
+        raise GnomonError(f"a difference of {gap:g} with a deviation of {deviation:g}", mend="give two that are not 0")
+
+    def enough(n: int) -> bool:
+        if n < 2:
+            return False
+        cut, shift = float(stdtrit(n - 1, 0.5 + level / 2)), abs(gap) / deviation * math.sqrt(n)
+        return 1 - float(nctdtr(n - 1, shift, cut)) >= power
+
+    return _least(enough)
 
 
 def _checked(gap: float, changed: float) -> float:

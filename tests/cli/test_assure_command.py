@@ -144,15 +144,17 @@ def test_an_earlier_case_counts_and_more_tests_than_declared_are_refused(
     tiny_model: Path, policy: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     line = [str(tiny_model), "--policy", str(policy), "--material", lines(tmp_path, 0, 100)]
-    _, first = assured(capsys, *line)
-    for name, content in (("plain.json", first), ("case.json", {"decision": first})):
-        (tmp_path / name).write_text(json.dumps(content), encoding="utf-8")
-        _, second = assured(capsys, *line, "--earlier", str(tmp_path / name))
+    case = tmp_path / "case"
+    _, first = assured(capsys, *line, "--out", str(case))
+    assert json.loads((case / "case.json").read_text(encoding="utf-8"))["decision"]["verdict"] == "within"
+    assert (case / "case.html").is_file()
+    for path in (case, case / "case.json"):
+        _, second = assured(capsys, *line, "--earlier", str(path))
         assert second["test"]["number"] == 2
         assert second["rows"][0]["measured"]["high"] > first["rows"][0]["measured"]["high"]
         assert second["next_test_due"]["overdue"] == []
     written(tmp_path, tests="1")
-    assert run(["assure", *line, "--earlier", str(tmp_path / "plain.json")]) == 2
+    assert run(["assure", *line, "--earlier", str(case)]) == 2
     assert "this is test 2, and the policy declares 1" in capsys.readouterr().err
 
 
@@ -194,7 +196,8 @@ def test_the_safeguards_given_are_those_that_are_tested(
         (["--policy", "POLICY", "--only", "bad_line"], "unknown threshold 'bad_line'; did you mean 'bad_lines'"),
         (["--policy", "POLICY", "--material", "toy_lines"], "cannot read --material 'toy_lines'"),
         (["--policy", "POLICY", "--material", "toy_lines=none.txt"], "no file 'none.txt'"),
-        (["--policy", "POLICY", "--earlier", "none.json"], "no file 'none.json'"),
+        (["--policy", "POLICY", "--earlier", "none"], "no case at none"),
+        (["--policy", "POLICY", "--out", "POLICY"], "is a file; give a folder"),
         (["--policy", "POLICY", "--earlier", "POLICY"], "is not JSON"),
         (["--policy", "POLICY", "--compute", "-1"], "--compute is -1"),
         (["--policy", "POLICY", "--with", "FOLDER"], "holds no artefact"),

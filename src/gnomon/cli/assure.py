@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from gnomon.cli.deployment_options import Compute, Deployed, Materials, Safeguards
 from gnomon.cli.options import AsJson, Device, Seed, StorePath, SubjectPath, print_json, split
-from gnomon.errors import GnomonError
 
 if TYPE_CHECKING:
-    from gnomon.assurance.policy import Decision, Judged, Occasion, Row
+    from gnomon.assurance.policy import Decision, Judged, Row
 
 
 def assure(
@@ -27,7 +25,12 @@ def assure(
     earlier: Annotated[
         list[Path] | None, typer.Option("--earlier", help="Case of an earlier test under this policy; repeat.")
     ] = None,
+    explanations: Annotated[
+        list[Path] | None,
+        typer.Option("--explanation", help="Directory of an explanation that the case cites; repeat."),
+    ] = None,
     only: Annotated[list[str] | None, typer.Option("--only", help="Thresholds to measure; repeat or a,b.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="Folder of the case: its JSON and its page.")] = None,
     seed: Seed = 0,
     device: Device = "cpu",
     store: StorePath = None,
@@ -39,18 +42,23 @@ def assure(
     is shown to work. Exits with 0 within policy, 1 when a threshold is crossed without its safeguard, and 3 when the
     evidence does not suffice.
     """
+    from gnomon.assurance.case import load
+    from gnomon.assurance.policy import Occasion, read_policy
     from gnomon.assurance.policy import assure as assured
-    from gnomon.assurance.policy import read_policy
+    from gnomon.cli.case_writing import case_of, check_out, cited_nodes, write
     from gnomon.cli.progress import progress_bar
     from gnomon.lab.store import Store, recording
     from gnomon.randomness import Rng
 
     document = read_policy(policy)
-    before = [_occasion(path) for path in earlier or []]
+    now = datetime.now(UTC)
+    before = [load(path) for path in earlier or []]
+    check_out(out)
     given = Deployed(
         subject=subject, safeguards=safeguards or (), materials=materials or (), compute=compute, device=device
     )
     deployment = given.open()
+    cited = cited_nodes(explanations or [], deployment, given, seed=seed)
     spec = {"policy": document.model_dump(mode="json"), "seed": seed, "only": split(only)}
     with (
         Store.open(store) as kept,
@@ -61,34 +69,21 @@ def assure(
             document,
             deployment,
             Rng(seed),
-            now=datetime.now(UTC),
-            earlier=before,
+            now=now,
+            earlier=[Occasion.from_json(case.decision["test"]) for case in before],
             only=split(only),
             heard=lambda answer: sink.add(answer.measurements),
             progress=progress,
         )
+    case, decision = case_of(decision, deployment, given, seed=seed, now=now, earlier=before, cited=cited)
+    page = None if out is None else write(case, out)
     if as_json:
-        print_json(decision.to_json())
-    else:
-        _print(decision)
+        print_json({**decision.to_json(), "forecasts": list(case.forecasts)})
+        return decision.exit_code
+    _print(decision)
+    if page is not None:
+        typer.echo(f"case: {page}")
     return decision.exit_code
-
-
-def _occasion(path: Path) -> Occasion:
-    """The test of an earlier case: its folder, its JSON, or what ``--json`` printed. Raises GnomonError for others."""
-    from gnomon.assurance.policy import Occasion
-
-    file = path / "case.json" if path.is_dir() else path
-    try:
-        found: Any = json.loads(file.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise GnomonError(f"--earlier: no file {str(file)!r}", mend="give what gnomon assure wrote") from None
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise GnomonError(f"--earlier {file} is not JSON: {error}", mend="give what gnomon assure wrote") from None
-    document = found.get("decision", found) if isinstance(found, dict) else None
-    if not isinstance(document, dict) or not isinstance(document.get("test"), dict):
-        raise GnomonError(f"--earlier {file} tells no test", mend="give what gnomon assure wrote")
-    return Occasion.from_json(document["test"])
 
 
 def _print(decision: Decision) -> None:

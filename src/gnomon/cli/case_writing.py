@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,9 +12,26 @@ from gnomon.errors import GnomonError
 if TYPE_CHECKING:
     from gnomon.assurance import Deployment
     from gnomon.assurance.asking import Question
-    from gnomon.assurance.case import Case
+    from gnomon.assurance.case import AnyNode, Case
     from gnomon.assurance.policy import Decision
     from gnomon.cli.deployment_options import Deployed
+
+
+def check_out(out: Path | None) -> None:
+    """Raise GnomonError, before anything is measured, where no case can be written."""
+    if out is not None and out.exists() and not out.is_dir():
+        raise GnomonError(f"--out {out} is a file", mend="give a folder")
+
+
+def cited_nodes(
+    explanations: Sequence[Path], deployment: Deployment, given: Deployed, *, seed: int
+) -> tuple[AnyNode, ...]:
+    """The nodes that cite ``explanations``. Raises GnomonError for one that must not be cited."""
+    from gnomon.assurance.case.citing import cite
+    from gnomon.randomness import Rng
+
+    command = _command(given, seed)
+    return tuple(node for one in explanations for node in cite(one, deployment, Rng(seed), command=command))
 
 
 def case_of(
@@ -24,30 +41,31 @@ def case_of(
     *,
     seed: int,
     now: datetime,
-    earlier: Sequence[Path] = (),
-    explanations: Sequence[str] = (),
+    earlier: Sequence[Case] = (),
+    cited: Sequence[AnyNode] = (),
 ) -> tuple[Case, Decision]:
     """The case for ``decision``, and the decision with its next test no later than forecasts say.
 
-    Forecasts are made from earlier cases and this one. Raises GnomonError for an explanation that must not be cited, or
-    an earlier file that is no case.
+    Forecasts are made from ``earlier`` cases and this one.
     """
-    from gnomon.assurance.case import build, load
-    from gnomon.assurance.case.citing import cite
+    from gnomon.assurance.case import build
     from gnomon.assurance.forecast.of_cases import advanced, forecasts
-    from gnomon.randomness import Rng
 
-    def command(question: Question, level: float) -> tuple[str, ...]:
-        return given.command(question, level=level, seed=seed)
-
-    cited = [node for one in explanations for node in cite(one, deployment, Rng(seed), command=command)]
+    command = _command(given, seed)
     case = build(decision, deployment, command=command, made=now, cited=cited)
     if earlier:
-        found = forecasts([*map(load, earlier), case])
+        found = forecasts([*earlier, case])
         decision = advanced(decision, found)
         told = tuple(one.to_json() for one in found)
         case = build(decision, deployment, command=command, made=now, cited=cited, forecasts=told)
     return case, decision
+
+
+def _command(given: Deployed, seed: int) -> Callable[[Question, float], tuple[str, ...]]:
+    def command(question: Question, level: float) -> tuple[str, ...]:
+        return given.command(question, level=level, seed=seed)
+
+    return command
 
 
 def write(case: Case, out: Path) -> Path:
@@ -55,7 +73,5 @@ def write(case: Case, out: Path) -> Path:
     from gnomon.assurance.case import save
     from gnomon.report.assurance import write_page
 
-    if out.exists() and not out.is_dir():
-        raise GnomonError(f"--out {out} is a file", mend="give a folder")
     save(case, out)
     return write_page(case, out)

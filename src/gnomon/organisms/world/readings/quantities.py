@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import math
-
 from gnomon.measurement import Quantity, Unit, catalogue
-from gnomon.organisms.world.canaries import DIGITS
 
 _NATS = Unit.parse("nat")
 _BITS = Unit.parse("bit")
@@ -121,15 +118,16 @@ EXPOSURE = catalogue.add(
         name="canary_exposure",
         symbol=r"e",
         unit=_BITS,
-        definition=r"e = \log_2 10^4 - \log_2 \operatorname{rank}(\text{code})",
+        definition=r"e = \log_2 |R| - \log_2 \operatorname{rank}(\text{secret})",
         convention=(
-            "The rank of the code among all codes by the network's probability, ties half, exact; the mean over the"
-            " canaries of one number of showings. For a code never shown the rank is uniform, and e is 1.44 on average."
+            "The rank of the secret among its candidates R by the network's probability, ties half, exact; the mean over"
+            " the canaries of one number of showings. R is all that the secret could have been, for a world's codes"
+            " 10⁴, or some of it, drawn with the secret. For one never shown the rank is uniform, and e is 1.44 on"
+            " average where R is large."
         ),
         source="Carlini et al., arXiv:1802.08232",
         dims=("shown",),
         lowest=0.0,
-        highest=DIGITS * math.log2(10),
     )
 )
 EXCESS_LOSS = catalogue.add(

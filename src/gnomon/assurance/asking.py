@@ -84,17 +84,18 @@ def ask(question: Question, deployment: Deployment, rng: Rng, *, level: float) -
         reason = error.cause if isinstance(error, GnomonError) else f"{type(error).__name__}: {error}"
         return Answer(question=question, level=level, reason=" ".join(reason.split()), failed=True)
     seconds = time.perf_counter() - started
+    share = seconds / max(1, len(found))  # each carries its share, so that the costs of a run add up
     made = record(
         spec={**question.spec, "level": level, "safeguards": safeguards_hash(asked)},
         subject=asked.subject.name,
         weights_hash=asked.subject.weights_hash(),
         data_hash=_data_hash(one, asked),
         seed=rng.seed,
-        wall_seconds=seconds,
+        wall_seconds=share,
         flops=sum(m.cost.flops for m in found),
     )
     known = (
-        m if m.provenance else m.recorded(m.cost if m.cost != Cost() else Cost(seconds=seconds), made) for m in found
+        m if m.provenance else m.recorded(m.cost if m.cost != Cost() else Cost(seconds=share), made) for m in found
     )
     return Answer(question=question, level=level, measurements=tuple(known), seconds=seconds)
 

@@ -23,6 +23,7 @@ from gnomon.cli import (
     organism,
     quantities,
 )
+from gnomon.cli import cost as cost_command
 from gnomon.cli import directions as directions_command
 from gnomon.cli import efficiency as efficiency_command
 from gnomon.cli import evaluate as evaluate_command
@@ -32,6 +33,7 @@ from gnomon.cli import predict as predict_command
 from gnomon.cli import report as report_command
 from gnomon.cli import run as run_command
 from gnomon.cli import scores as scores_command
+from gnomon.cli import slices as slices_command
 from gnomon.cli import steer as steer_command
 from gnomon.cli import sweep as sweep_command
 from gnomon.errors import GnomonError
@@ -74,8 +76,10 @@ app.command("directions")(directions_command.directions)
 app.command("steer")(steer_command.steer)
 app.command("assure")(assure_command.assure)
 app.command("evaluate")(evaluate_command.evaluate)
+app.command("cost")(cost_command.cost)
 app.command("efficiency")(efficiency_command.efficiency)
 app.command("scores")(scores_command.scores)
+app.command("slices")(slices_command.slices)
 app.command("report")(report_command.report)
 app.command("doctor")(doctor.doctor)
 app.add_typer(attack.app, name="attack")

@@ -22,6 +22,7 @@ from gnomon.estimators import (
     measurable,
 )
 from gnomon.lab.affordable import LeftOut, affordable, foretold
+from gnomon.lab.price import flops_per_example
 from gnomon.measurement import Cost, Measurement
 from gnomon.measurement.provenance import record
 from gnomon.randomness import Rng
@@ -252,8 +253,7 @@ class _Recorder:
         self._seed = seed
         self._sink = sink
         self._wanted = wanted
-        length = 1.0 if data is None else float(data.lengths.mean())
-        self._flops_per_example = 2.0 * length * sum(p.numel() for p in subject.module.parameters() if p.ndim > 1)
+        self._flops_per_example = 0.0 if data is None else flops_per_example(subject, data)
         self._hardware = hardware(subject.device)
 
     def keep_refused(self, refused: Sequence[tuple[Estimator, str]]) -> None:

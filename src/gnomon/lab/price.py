@@ -10,6 +10,8 @@ import torch
 
 from gnomon.measurement import Cost
 from gnomon.subjects import Data, Subject
+from gnomon.subjects.flops import FlopCounter
+from gnomon.subjects.untouched import seeded
 
 _BACKWARD_OVER_FORWARD = 2.0
 # estimators' own arithmetic is sorting and small decompositions, which run at a fraction of matrix-product speed
@@ -53,6 +55,20 @@ def _seconds_per_example(subject: Subject, data: Data) -> float:
             subject.output(batch).sum().item()  # item() waits for an accelerator
             times.append(time.perf_counter() - started)
     return float(np.median(times)) / len(batch)
+
+
+def flops_per_example(subject: Subject, data: Data) -> float:
+    """FLOPs of a forward pass over one example of typical length, counted; see `FlopCounter` for what counts.
+
+    Where it is broken it is zero: what runs it will say so. Cost: that pass.
+    """
+    typical = np.argsort(data.lengths)[len(data) // 2 :][:1]
+    try:
+        with subject.evaluating(), torch.no_grad(), seeded(0, subject.device), FlopCounter() as counter:
+            subject.output(data.batch(typical))
+    except Exception:  # noqa: BLE001 - a network that does not run must not break the record of what failed
+        return 0.0
+    return float(counter.flops.needed)
 
 
 def _seconds_per_flop() -> float:

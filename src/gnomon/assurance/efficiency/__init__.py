@@ -5,6 +5,7 @@ from gnomon.assurance.efficiency.comparison import Compared, Comparison, RowChan
 from gnomon.assurance.efficiency.efficiency import Efficiency
 from gnomon.assurance.efficiency.energy import Power
 from gnomon.assurance.efficiency.medians import median_interval
+from gnomon.assurance.efficiency.spent import cost_of, spent
 from gnomon.assurance.efficiency.text_loss import TextLoss
 
 __all__ = [
@@ -22,5 +23,7 @@ __all__ = [
     "TextLoss",
     "change_of",
     "compare_changes",
+    "cost_of",
     "median_interval",
+    "spent",
 ]

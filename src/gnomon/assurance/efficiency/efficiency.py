@@ -45,6 +45,7 @@ class Efficiency(Evaluation):
     prompt : tokens of the prompt; fewer where the context is shorter.
     written : tokens after it.
     repeats : how often each is timed, after two passes that are not.
+    codecarbon : whether energy is what the package codecarbon says (an extra), and not what a meter reads.
     watts : of one core at work; without it 12 are taken and a bound is stated that spans all processors.
     carbon_intensity : of the grid, in g/kWh; without it the world's average, and a bound that spans all grids.
 
@@ -66,6 +67,7 @@ class Efficiency(Evaluation):
     prompt: Annotated[int, Field(ge=1)] = 64
     written: Annotated[int, Field(ge=1)] = 8
     repeats: Annotated[int, Field(ge=1)] = 11
+    codecarbon: bool = False
     watts: Annotated[float, Field(gt=0)] | None = None
     carbon_intensity: Annotated[float, Field(ge=0)] | None = None
 
@@ -116,7 +118,7 @@ class Efficiency(Evaluation):
             reason = f"no formula is known for {', '.join(sorted(counter.uncounted))}"
             arithmetic = self._insufficient(FLOPS_PER_TOKEN, reason, labels, told)
         power = Power(watts=self.watts, intensity=self.carbon_intensity)
-        meter = meter_for(subject.device, power)
+        meter = meter_for(subject.device, power, codecarbon=self.codecarbon)
         taken = repeat(ready, times=self.repeats, tokens=tokens, device=subject.device, meter=meter)
         return [arithmetic, *measured(taken, meter, power, labels=labels, level=level, estimator=self.name)]
 

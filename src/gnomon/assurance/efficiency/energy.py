@@ -20,6 +20,8 @@ from typing import Any, Protocol
 
 import torch
 
+from gnomon.errors import GnomonError
+
 WATTS_PER_CORE = 12.0
 _HIGHEST_WATTS = 47.6
 WORLD_INTENSITY = 475.0
@@ -76,7 +78,8 @@ class Meter(Protocol):
 
     name: str
     estimated: bool
-    systematic: str  # what it reads beside this process, or leaves out
+    systematic: str  # what it reads beside this process, leaves out, or may be wrong by
+    relative: float | None  # how far the truth may be from what it reads, in units of that; None where nobody says
 
     def joules(self) -> float:
         """Since some time in the past."""
@@ -91,6 +94,7 @@ class Rapl:
 
     name = "RAPL"
     estimated = False
+    relative: float | None = None
     systematic = "all that ran on the package, idle power included"
 
     def __init__(self, packages: list[Path]) -> None:
@@ -125,6 +129,7 @@ class Nvml:
 
     name = "NVML"
     estimated = False
+    relative: float | None = None
     systematic = "all that ran on the card, idle power included"
 
     def __init__(self, library: Any, handle: Any) -> None:
@@ -156,15 +161,59 @@ class ProcessorTime:
 
     def __init__(self, power: Power) -> None:
         self._power = power
-        self.systematic = power.joules(0.0).source
+        second = power.joules(1.0)
+        self.systematic = second.source
+        self.relative: float | None = second.bound / second.value
 
     def joules(self) -> float:
         """Since the process began."""
         return self._power.joules(time.process_time()).value
 
 
-def meter_for(device: torch.device, power: Power) -> Meter | None:
+class Codecarbon:
+    """The package codecarbon, an extra: this process's share of what it reads or estimates of processor, card and RAM.
+
+    It reads RAPL and NVML where it can, and otherwise has tables of processors; what it did it does not say for each
+    number, so that all of it counts as estimated. Its factor of about two is stated as the bound.
+
+    Raises GnomonError where it is not installed.
+    """
+
+    name = "codecarbon"
+    estimated = True
+    systematic = "a factor of about two (codecarbon, Accuracy and validation); 10 W or more of RAM included"
+    relative: float | None = 1.0
+
+    def __init__(self) -> None:
+        try:
+            library = importlib.import_module("codecarbon")
+        except ImportError:
+            raise GnomonError("codecarbon is not installed", mend="pip install gnomon[carbon]") from None
+        # the country only makes carbon of energy, and we do that; offline, it asks no server where we are
+        self._tracker = library.OfflineEmissionsTracker(
+            country_iso_code="FRA",
+            save_to_file=False,
+            log_level="critical",
+            tracking_mode="process",
+            measure_power_secs=3600,
+            allow_multiple_runs=True,
+        )
+        self._total, self._task = 0.0, 0
+        self._tracker.start_task("0")
+
+    def joules(self) -> float:
+        """Since it was made."""
+        found = self._tracker.stop_task(str(self._task))
+        self._total += float(found.energy_consumed) * _JOULES_PER_KWH
+        self._task += 1
+        self._tracker.start_task(str(self._task))
+        return self._total
+
+
+def meter_for(device: torch.device, power: Power, *, codecarbon: bool = False) -> Meter | None:
     """The meter of ``device``; without one, an estimate for a processor and nothing for an accelerator."""
+    if codecarbon:
+        return Codecarbon()
     if device.type == "cuda":
         return Nvml.found(device)
     return Rapl.found() or ProcessorTime(power) if device.type == "cpu" else None

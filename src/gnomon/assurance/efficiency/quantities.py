@@ -121,3 +121,28 @@ READING_CHANGE = catalogue.add(
         dims=("of",),
     )
 )
+ENERGY_SPENT = catalogue.add(
+    Quantity(
+        name="energy_spent",
+        symbol=r"E",
+        definition=r"E = P \sum_i n_i T_i",
+        convention="Over measurements i that took T_i on n_i threads, each at P watts: an estimate, from what their "
+        "provenance and cost say. Of processors alone, as energy_per_token.",
+        source="Lannelongue, Grealey & Inouye, Advanced Science 8 (2021) 2100707",
+        unit=Unit.parse("joule"),
+        dims=("from",),
+        lowest=0.0,
+    )
+)
+CARBON_SPENT = catalogue.add(
+    Quantity(
+        name="carbon_spent",
+        symbol=r"C",
+        definition=r"C = E \, c",
+        convention="Of the energy alone, as carbon_per_token.",
+        source="Lannelongue, Grealey & Inouye, Advanced Science 8 (2021) 2100707",
+        unit=Unit.parse("gram"),
+        dims=("from",),
+        lowest=0.0,
+    )
+)

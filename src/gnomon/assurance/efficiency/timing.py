@@ -74,8 +74,7 @@ def measured(
 def _energy(
     joules: Sequence[float], meter: Meter, power: Power, common: Mapping[str, Any], level: float
 ) -> list[Measurement]:
-    scale = power.joules(1.0)
-    bound = float(np.median(joules)) * scale.bound / scale.value if meter.estimated else None
+    bound = None if meter.relative is None else float(np.median(joules)) * meter.relative
     value, interval = median_interval(joules, level=level, systematic=bound, systematic_source=meter.systematic)
     told = {"estimated": meter.estimated, "meter": meter.name, "source": meter.systematic}
     common = {**common, "labels": {**common["labels"], "from": "estimate" if meter.estimated else meter.name}}

@@ -125,20 +125,22 @@ def _print_differences(
 
 
 def _needed_alone(score: Score, m: Measurement, gap: float) -> int | None:
-    """Observations of each of two independent logs; of what is no share, from the deviation of the points."""
+    """Observations in each of two independent logs, in clusters like these; ``None`` where that cannot be told."""
     import numpy as np
 
     from gnomon.statistics import needed_each, needed_means
 
-    points = score.points
-    if not isinstance(m.value, float) or not gap < 1:
+    points, n = score.points, m.diagnostics.get("observations")
+    if not isinstance(m.value, float) or n is None:
         return None
-    if (points is None and score.share) or (points is not None and points.binary):
+    worth = n / m.uncertainty.effective_samples if m.uncertainty.effective_samples else 1.0
+    if score.share if points is None else points.binary:
         nearest = m.value + gap if m.value < 0.5 else m.value - gap
-        return needed_each(m.value, nearest)
+        return math.ceil(needed_each(m.value, nearest) * worth) if 0 <= nearest <= 1 else None
     if points is None:
         return None
-    return needed_means(math.sqrt(2) * float(np.nanstd(points.values, ddof=1)), gap)
+    deviation = float(np.nanstd(points.values, ddof=1))
+    return math.ceil(needed_means(math.sqrt(2) * deviation, gap) * worth) if deviation > 0 else None
 
 
 def _needed_pairs(one: Comparison, gap: float) -> int | None:

@@ -68,7 +68,7 @@ class Deployment:
         if self.folder is None:
             return None
         for part in ("", "concepts/"):
-            for ending in ("csv", "tsv", "jsonl", "txt"):
+            for ending in ("csv", "tsv", "jsonl", "txt", "eval", "json"):
                 path = self.folder / f"{part}{name}.{ending}"
                 if path.is_file():
                     return path

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import csv
+import itertools
 from pathlib import Path
 from typing import Annotated, ClassVar
 
@@ -19,6 +19,7 @@ from gnomon.measurement import Measurement, Quantity
 from gnomon.randomness import Rng
 from gnomon.structure.concepts.reading import read_concept
 from gnomon.structure.dictionaries import load_dictionary
+from gnomon.subjects.texts import read_table
 
 
 @register
@@ -53,17 +54,23 @@ class ExplanationEvidence(Evaluation):
     absent: tuple[str, ...] = ()
     draws: Annotated[int, Field(ge=2)] = 19
 
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """See `Evaluation.reads`: the material of the concept, where the explanation can be read."""
+        if self.concept or not self.directory:
+            return (self.concept,) if self.concept else ()
+        try:
+            return (self._explanation().concept,)
+        except GnomonError:  # `run` says what is wrong with it
+            return ()
+
     def inapplicable(self, deployment: Deployment) -> str:
         """See `Evaluation.inapplicable`."""
-        if not self.directory:
-            return "no explanation is given"
-        if self.concept and not deployment.has(self.concept):
-            return f"no material {self.concept!r}"
-        return ""
+        return super().inapplicable(deployment) if self.directory else "no explanation is given"
 
     def run(self, deployment: Deployment, rng: Rng, *, level: float = 0.95) -> list[Measurement]:
         """See `Evaluation.run`. Raises GnomonError as `Explanation.load`, `read_concept` and `evidence` do."""
-        found = Explanation.load(self.directory, method_name=self.method, site=self.site, latents=self.latents)
+        found = self._explanation()
         if bool(self.present) != bool(self.absent):
             raise GnomonError("answers of one side only are given", mend="give both present and absent")
         path = deployment.material(self.concept or found.concept)
@@ -78,9 +85,10 @@ class ExplanationEvidence(Evaluation):
             level=level,
         )
 
+    def _explanation(self) -> Explanation:
+        return Explanation.load(self.directory, method_name=self.method, site=self.site, latents=self.latents)
+
 
 def _has_clusters(path: Path) -> bool:
-    if path.suffix.lower() not in (".csv", ".tsv"):
-        return False
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        return "cluster" in next(csv.reader(file, delimiter="\t" if path.suffix.lower() == ".tsv" else ","), [])
+    """Whether the first row has a cluster."""
+    return any("cluster" in row for _, row in itertools.islice(read_table(path), 1))

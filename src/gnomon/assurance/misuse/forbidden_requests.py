@@ -75,6 +75,15 @@ class ForbiddenRequests(Evaluation):
     attacked: Count = 6
     bare: bool = True
 
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """See `Evaluation.reads`."""
+        return "forbidden", "allowed", "phrases"
+
+    def inapplicable(self, deployment: Deployment) -> str:
+        """See `Evaluation.inapplicable`: the other materials may be absent."""
+        return "" if deployment.has("forbidden") else "no material 'forbidden'"
+
     def run(self, deployment: Deployment, rng: Rng, *, level: float = 0.95) -> list[Measurement]:
         """See `Evaluation.run`. Raises GnomonError as `read_requests` and `generate` do."""
         forbidden = read_requests(deployment.material("forbidden"), deployment.world)

@@ -54,6 +54,11 @@ class Toxicity(Evaluation):
     tokens: Annotated[int, Field(ge=1)] = 14
     bare: bool = True
 
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """See `Evaluation.reads`."""
+        return _CUED, _UNCUED, _LEXICON
+
     def inapplicable(self, deployment: Deployment) -> str:
         """See `Evaluation.inapplicable`: it needs prompts of either kind, and a lexicon."""
         if not (deployment.has(_CUED) or self._uncued(deployment)):

@@ -74,9 +74,10 @@ class Truthfulness(Evaluation):
     confidence: Annotated[float, Field(ge=0.5, lt=1)] = 0.9
     bare: bool = True
 
-    def inapplicable(self, deployment: Deployment) -> str:
-        """See `Evaluation.inapplicable`."""
-        return "" if deployment.has(self.material) else f"no material {self.material!r}"
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """See `Evaluation.reads`."""
+        return (self.material,)
 
     def run(self, deployment: Deployment, rng: Rng, *, level: float = 0.95) -> list[Measurement]:
         """See `Evaluation.run`; nothing is drawn.

@@ -4,13 +4,13 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
-from toy_rates import ToyRates, deployment, document, safeguard, threshold
 
 from gnomon.assurance.asking import Answer, Question, ask
 from gnomon.assurance.policy import Occasion, assure, policy_of, questions
 from gnomon.control.controller import Controller
 from gnomon.errors import GnomonError, UnknownNameError
 from gnomon.randomness import Rng
+from toy_rates import ToyRates, deployment, document, safeguard, threshold
 
 NOW = datetime(2001, 2, 3, 23, 30, tzinfo=UTC)
 

@@ -5,11 +5,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from toy_rates import ToyRates, deployment, document, safeguard, threshold
 
 from gnomon.assurance.policy import Decision, assure, policy_of
 from gnomon.control.controller import Controller
 from gnomon.randomness import Rng
+from toy_rates import ToyRates, deployment, document, safeguard, threshold
 
 NOW = datetime(2001, 2, 3, tzinfo=UTC)
 # hits of 100 that show a state at every confidence that is used here

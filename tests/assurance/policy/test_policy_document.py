@@ -4,10 +4,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from toy_rates import document, safeguard, threshold
 
 from gnomon.assurance.policy import policy_of, read_policy, shipped
 from gnomon.errors import GnomonError
+from toy_rates import document, safeguard, threshold
 
 HEAD = document()["policy"]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -134,12 +134,14 @@ def swapped(swaps: Sequence[Swap], texts: Sequence[tuple[str, str]]) -> list[Swa
     return found
 
 
-def _replaced(text: str, words: dict[str, str]) -> str:
-    def other(match: re.Match[str]) -> str:
-        found = words[match[0].lower()]
-        return found.capitalize() if match[0][:1].isupper() else found
+def _replaced(text: str, words: Mapping[str, str]) -> str:
+    """``text`` with whole words replaced, whatever their case; a capital that the table has not is kept."""
+    known = {word.lower(): (word, said) for word, said in words.items()}
 
-    pattern = "|".join(re.escape(word.lower()) for word in sorted(words, key=len, reverse=True))
-    known = {word.lower(): said for word, said in words.items()}
-    words = known
+    def other(match: re.Match[str]) -> str:
+        word, said = known[match[0].lower()]
+        begins = match[0][:1].isupper() and not word[:1].isupper()
+        return said[:1].upper() + said[1:] if begins else said
+
+    pattern = "|".join(re.escape(word) for word in sorted(known, key=len, reverse=True))
     return re.sub(rf"\b(?:{pattern})\b", other, text, flags=re.IGNORECASE)

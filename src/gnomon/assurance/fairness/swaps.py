@@ -123,9 +123,8 @@ def _relabelled(
     own = np.zeros(len(names), dtype=np.bool_)
     own[place[positive]] = True
 
-    def excess(labels: NDArray[np.bool_]) -> float:
-        return float(sums[labels].sum() / counts[labels].sum() - sums[~labels].sum() / counts[~labels].sum())
-
-    seen = excess(own)
-    drawn = [excess(generator.permutation(own)) >= seen - 1e-12 for _ in range(_DRAWS)]
-    return (1 + sum(drawn)) / (1 + _DRAWS)
+    labels = np.concatenate([own[None], generator.permuted(np.tile(own, (_DRAWS, 1)), axis=1)]).astype(np.float64)
+    inside = (labels @ sums) / (labels @ counts)
+    outside = ((1 - labels) @ sums) / ((1 - labels) @ counts)
+    excess = inside - outside
+    return float((excess >= excess[0] - 1e-12).mean())

@@ -83,7 +83,7 @@ def _cards(case: Case) -> Iterator[tuple[str, str, str]]:
     yield "Level", str(decision["level"]), decision.get("level_title") or "the highest that is not ruled out"
     told = ", ".join(f"{count} {word}" for word, count in counts.items() if count and word != "within")
     yield "Thresholds within", f"{counts['within']} of {len(decision['rows'])}", told or "none crossed, none open"
-    yield "Confidence", f"{100 * policy['confidence']:g} %", "a wrong pass is at most as likely as the rest"
+    yield "Confidence", f"{100 * policy['confidence']:g} %", "at least, that a pass is no wrong one"
     leaves = list(case.evidence())
     runs = len({one.command for one in leaves if one.command})
     yield "Evidence", str(len(leaves)), f"measurements, made again by {runs} command{'s' if runs != 1 else ''}"
@@ -177,7 +177,8 @@ def _due(case: Case) -> list[tuple[str, str]]:
         told.append(("by date", due["date"]))
     if due.get("effective_compute") is not None:
         told.append(("by effective compute", f"{plain(float(due['effective_compute']))} FLOP"))
-    told += [("when this changes", what) for what in due.get("on_change") or ()]
+    if due.get("on_change"):
+        told.append(("by change", f"of {', '.join(due['on_change'])}"))
     return told + [("this test was overdue", reason) for reason in due.get("overdue") or ()]
 
 

@@ -14,8 +14,8 @@ from gnomon.phenomena import Curve, Picture, Rule
 from gnomon.report.figures.figure import INK, MUTED, SERIES, WIDTH, Figure, chart_of_rows, finished, slug
 from gnomon.report.figures.pictures import figure_of
 
-_ROW = 34  # height of a threshold, in pixels
-_LONGEST = 34  # letters of a title in the figure
+_ROW = 46  # height of a threshold, in pixels
+_LONGEST = 56  # letters of a title in the figure
 # within, insufficient, crossed: told apart by shape as well as by colour
 _STATES = ("within", "insufficient", "crossed")
 _COLOURS = (SERIES[2], "#8a5a00", SERIES[1])
@@ -74,7 +74,8 @@ def _against(rows: Sequence[dict[str, Any]], key: str, title: str, *, domain: tu
     rows = list({(row["label"], row["reading"]): row for row in rows}.values())
     labels = list(dict.fromkeys(row["label"] for row in rows))
     scale = alt.Scale(zero=False, nice=True, padding=8) if domain is None else alt.Scale(domain=list(domain))
-    y = alt.Y("label:N", sort=labels, axis=alt.Axis(title=None, labelLimit=230, grid=True))
+    # names stand above their bars: beside them they would take a narrow page's width
+    y = alt.Y("label:N", sort=labels, axis=alt.Axis(title=None, labels=False, grid=True))
     base = chart_of_rows().encode(y=y)
     x = alt.X("value:Q", scale=scale, axis=alt.Axis(title=None, tickCount=6))
     states = [state for state in _STATES if any(row["state"] == state for row in rows)]
@@ -94,6 +95,7 @@ def _against(rows: Sequence[dict[str, Any]], key: str, title: str, *, domain: tu
         base.mark_rule(strokeWidth=3).encode(x=alt.X("low:Q", scale=scale), x2="high:Q", color=colour),
         base.mark_point(filled=True, size=90, opacity=1).encode(x=x, color=colour, shape=shape, tooltip=tooltip),
     ]
+    layers.append(base.mark_text(color=INK, align="left", dy=-15, fontSize=12).encode(x=alt.value(0), text="label:N"))
     said = "; ".join(f"{row['label']}: {row['reading']}, {row['asked']}, {row['state']}" for row in rows)
     return Figure(
         key=slug("against", key),
@@ -102,9 +104,7 @@ def _against(rows: Sequence[dict[str, Any]], key: str, title: str, *, domain: tu
         "and the grey beside one is its buffer. A row is within when its whole bar is on the good side of limit and "
         "buffer, or when its safeguards are.",
         alt=f"{title}. {said}.",
-        spec=finished(
-            alt.LayerChart(layer=layers), rows, title=title, width=WIDTH - 240, height=_ROW * len(labels) + 20
-        ),
+        spec=finished(alt.LayerChart(layer=layers), rows, title=title, width=WIDTH, height=_ROW * len(labels)),
         quantities=(),
         wide=True,
     )

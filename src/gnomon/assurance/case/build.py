@@ -232,11 +232,12 @@ def _of_material(one: Named) -> str:
 
 def _facts(decision: Decision, deployment: Deployment) -> dict[str, Any]:
     parameters = sum(p.numel() for p in deployment.subject.module.parameters())
-    return {"parameters": parameters, "compute": decision.occasion.compute, "folder": _text(deployment.folder)}
-
-
-def _text(path: Path | None) -> str | None:
-    return None if path is None else str(path)
+    return {
+        "parameters": parameters,
+        "compute": decision.occasion.compute,
+        "folder": None if deployment.folder is None else str(deployment.folder),
+        "language": deployment.subject.tokenizer is not None,
+    }
 
 
 def _software() -> dict[str, Any]:

@@ -47,7 +47,7 @@ class Row:
 
     def to_json(self) -> dict[str, Any]:
         """JSON object."""
-        nothing = {"value": None, "low": None, "high": None, "confidence": None}
+        nothing: dict[str, Any] = {"value": None, "low": None, "high": None, "confidence": None, "at": {}}
         limit = None if self.measured is None else self.measured.limit
         return {
             "threshold": self.id,

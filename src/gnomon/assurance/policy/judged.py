@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
@@ -27,7 +28,9 @@ class Judged:
     state : ``clears`` when the whole interval is on the good side of the line, ``fails`` when none of it is, else
         ``open``.
     value, low, high : what decides: of several measurements, the one nearest to failing; ``None`` where there is none.
-    confidence : of each end of the interval, as a one-sided bound.
+    at : its labels, beyond those that the line names.
+    confidence : of each end of the interval, as a one-sided bound: what was asked for, or more where the evaluation
+        was asked at a stricter level for another row.
     reason : why it is open; empty otherwise.
     measurements : all that fit, for the evidence.
     """
@@ -38,6 +41,7 @@ class Judged:
     value: float | None = None
     low: float | None = None
     high: float | None = None
+    at: Mapping[str, str] = field(default_factory=dict)
     reason: str = ""
     measurements: tuple[Measurement, ...] = ()
 
@@ -48,6 +52,7 @@ class Judged:
             "low": encode_value(self.low),
             "high": encode_value(self.high),
             "confidence": self.confidence,
+            "at": dict(self.at),
         }
 
 
@@ -79,18 +84,24 @@ def _urgency(one: Judged) -> tuple[int, float]:
 
 
 def _one(limit: Limit, m: Measurement, confidence: float) -> Judged:
+    told: dict[str, Any] = {
+        "limit": limit,
+        "confidence": confidence,
+        "at": {name: text for name, text in m.labels.items() if name not in limit.labels},
+    }
     if m.status != "ok":
         needed = ", ".join(f"{count:g} {what}" for what, count in m.suffices.items())
-        reason = f"{m.reason} ({needed} would do)" if needed else m.reason
-        return Judged(limit=limit, state="open", confidence=confidence, reason=reason)
+        return Judged(**told, state="open", reason=f"{m.reason} ({needed} would do)" if needed else m.reason)
     assert isinstance(m.value, float), "a policy is checked to name scalars only"
     ends = _ends(m, two_sided(1 - confidence))
     if isinstance(ends, str):
-        return Judged(limit=limit, state="open", confidence=confidence, value=m.value, reason=ends)
+        return Judged(**told, state="open", value=m.value, reason=ends)
     low, high = ends
+    if m.uncertainty.level is not None:
+        told["confidence"] = max(confidence, round((1 + m.uncertainty.level) / 2, 12))
     state: State = "clears" if limit.clears(low, high) else "fails" if limit.fails(low, high) else "open"
     reason = f"the interval contains {limit.line:.4g}" if state == "open" else ""
-    return Judged(limit=limit, state=state, confidence=confidence, value=m.value, low=low, high=high, reason=reason)
+    return Judged(**told, state=state, value=m.value, low=low, high=high, reason=reason)
 
 
 def _ends(m: Measurement, asked: float) -> tuple[float, float] | str:

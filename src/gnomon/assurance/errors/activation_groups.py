@@ -18,6 +18,7 @@ Array = NDArray[np.float64]
 NUMBERS = (8, 16, 32)
 _AXES = 16
 _ROUNDS = 50
+_STARTS = 4
 
 
 def activation_groups(
@@ -52,11 +53,15 @@ def activation_groups(
 
 
 def k_means(points: Array, number: int, rng: Rng) -> Array:
-    """``(number, d)`` centres of ``(n, d)`` points, by Lloyd's rounds from k-means++ seeds.
+    """``(number, d)`` centres of ``(n, d)`` points, by Lloyd's rounds from the best of four k-means++ seedings.
 
     A centre that is nearest to no point stays where it is; of fewer distinct points there are fewer centres.
     """
-    generator = rng.numpy()
+    tried = [_centres(points, number, rng.child(start).numpy()) for start in range(_STARTS)]
+    return min(tried, key=lambda centres: float(_distances(points, centres).min(axis=1).sum()))
+
+
+def _centres(points: Array, number: int, generator: np.random.Generator) -> Array:
     centres = points[[int(generator.integers(len(points)))]]
     distance = np.square(points - centres[0]).sum(axis=1)
     while len(centres) < number and distance.sum() > 0:
@@ -77,8 +82,12 @@ def k_means(points: Array, number: int, rng: Rng) -> Array:
 
 def nearest(points: Array, centres: Array) -> NDArray[np.int64]:
     """``(n,)`` number of the centre nearest to each point."""
-    squares = np.square(centres).sum(axis=1) - 2 * points @ centres.T
-    return np.asarray(squares.argmin(axis=1), dtype=np.int64)
+    return np.asarray(_distances(points, centres).argmin(axis=1), dtype=np.int64)
+
+
+def _distances(points: Array, centres: Array) -> Array:
+    """Squared, ``(n, number)``, but for the square of each point."""
+    return np.asarray(np.square(centres).sum(axis=1) - 2 * points @ centres.T)
 
 
 def _reduced(vectors: Array, known: NDArray[np.bool_]) -> Array:

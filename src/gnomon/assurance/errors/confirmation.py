@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from scipy.stats import hypergeom
 
 from gnomon.assurance.errors.graded import Graded
@@ -30,9 +30,9 @@ class Slice:
     apart_from : descriptions of the slices before it, whose examples are left out of it and of the rest.
     inside : ``(n,)`` of all examples: those of the slice.
     examples, clusters : how many the held-out half has of them.
-    rate, rate_interval : share of errors in the slice; the interval holds for all nominated slices at once.
-    rest : share of errors among the others.
-    excess, excess_interval : the difference, and its interval; likewise.
+    rate, rate_interval : share of errors in the slice; this and the other intervals hold for all slices at once.
+    rest, rest_interval : share of errors among the others; likewise.
+    excess, excess_interval : the difference; likewise.
     p_value : of the slice having no more errors than the rest.
     adjusted : p-value after correction for all that were nominated; at most 1 - level where it is confirmed.
     confirmed : whether it is.
@@ -46,6 +46,7 @@ class Slice:
     rate: float
     rate_interval: Uncertainty
     rest: float
+    rest_interval: Uncertainty
     excess: float
     excess_interval: Uncertainty
     p_value: float
@@ -60,7 +61,7 @@ def confirm(
     rng: Rng,
     *,
     level: float = 0.95,
-) -> list[Slice]:
+) -> tuple[list[Slice], tuple[float, Uncertainty] | None]:
     r"""Each of the ``nominated`` slices on the ``held_out`` examples, corrected for how many there are.
 
     The j-th slice :math:`S_j` is tested apart from those before it: :math:`H_j` says that errors are no more frequent
@@ -69,9 +70,10 @@ def confirm(
     share the rest, the false discovery rate is kept by Benjamini and Yekutieli's correction, which holds for any
     dependence: of the confirmed slices an expected share of at most ``1 - level`` has no more errors than the rest.
 
-    Intervals hold for all nominated slices and the rest at once (Bonferroni), hence for those confirmed, whatever
-    confirmed them: of shares of errors by `gnomon.statistics.proportion` (errors between 0 and 1: by
-    `gnomon.statistics.mean`), of the excess from the ends of both shares, which holds whatever clusters they share.
+    The intervals of all m slices, of the others of each, and of what is in no slice hold at once (Bonferroni, 2m + 1
+    of them), hence those of the confirmed, whatever confirmed them: of shares of errors by
+    `gnomon.statistics.proportion` (errors between 0 and 1: by `gnomon.statistics.mean`), of the excess from the ends of
+    two shares, which holds where these hold, whatever clusters they have in common.
 
     A slice without held-out examples, or without a rest, is left out and counts as nominated with the p-value 1.
 
@@ -79,58 +81,60 @@ def confirm(
     ----------
     nominated : descriptions, and ``(n,)`` the examples of each; in the order of their nomination.
 
+    Returns the slices, and the share of errors of the held-out examples in none; ``None`` where there are none.
+
     Sources: Benjamini & Yekutieli, Annals of Statistics 29 (2001) 1165; Cox, Biometrika 62 (1975) 441 (splitting).
     """
-    if not nominated:
-        return []
     names = [f"{number}: {description}" for number, (description, _) in enumerate(nominated)]
-    family = Family("slices", tuple(names))
-    each = slice_level(len(nominated), level)
-    p_values, found = {}, []
+    p_values = dict.fromkeys(names, 1.0)
+    tested: list[_Tested] = []
     taken = np.zeros(len(graded), dtype=bool)
-    for number, (name, (description, member)) in enumerate(zip(names, nominated, strict=True)):
-        inside, outside = member & ~taken, ~(member | taken)
+    for number, (name, (_, member)) in enumerate(zip(names, nominated, strict=True)):
+        one = _Tested(number, member & ~taken, held_out & member & ~taken, held_out & ~(member | taken))
         taken |= member
-        here, there = inside & held_out, outside & held_out
-        p_values[name] = 1.0
-        if not here.any() or not there.any():
-            continue
-        p_values[name] = exact_p_value(
-            graded.errors[held_out], inside[held_out], outside[held_out], graded.clusters[held_out], rng.child(number)
-        )
-        rate, interval = share(graded, here, each)
-        rest, _ = share(graded, there, each)
-        found.append(
-            (
-                name,
-                Slice(
-                    description=description,
-                    apart_from=tuple(before for before, _ in nominated[:number]),
-                    inside=inside,
-                    examples=int(here.sum()),
-                    clusters=len(np.unique(graded.clusters[here])),
-                    rate=rate,
-                    rate_interval=interval,
-                    rest=rest,
-                    excess=rate - rest,
-                    excess_interval=gap(graded, here, there, each),
-                    p_value=p_values[name],
-                    adjusted=1.0,
-                    confirmed=False,
-                ),
+        if one.here.any() and one.there.any():
+            used, stream = one.here | one.there, rng.child(number)
+            p_values[name] = exact_p_value(graded.errors[used], one.here[used], graded.clusters[used], stream)
+            tested.append(one)
+    rest = [held_out & ~taken] if (held_out & ~taken).any() else []
+    shares = shares_at_once(graded, [*(part for one in tested for part in (one.here, one.there)), *rest], level)
+    adjusted = Family("slices", tuple(names)).benjamini_yekutieli(p_values) if names else {}
+    slices = []
+    for one, (inside, outside) in zip(tested, zip(shares[0::2], shares[1::2], strict=False), strict=False):
+        name = names[one.number]
+        slices.append(
+            Slice(
+                description=nominated[one.number][0],
+                apart_from=tuple(before for before, _ in nominated[: one.number]),
+                inside=one.inside,
+                examples=int(one.here.sum()),
+                clusters=len(np.unique(graded.clusters[one.here])),
+                rate=inside[0],
+                rate_interval=inside[1],
+                rest=outside[0],
+                rest_interval=outside[1],
+                excess=inside[0] - outside[0],
+                excess_interval=difference_interval(outside[1], inside[1]),
+                p_value=p_values[name],
+                adjusted=adjusted[name],
+                confirmed=adjusted[name] <= 1 - level,
             )
         )
-    adjusted = family.benjamini_yekutieli(p_values)
-    return [_decided(one, adjusted[name], 1 - level) for name, one in found]
+    return slices, shares[-1] if rest else None
 
 
-def slice_level(nominated: int, level: float) -> float:
-    """The level of each interval at which those of so many slices, and of the rest, hold at once."""
-    return Family("slices and rest", (*map(str, range(nominated)), "rest")).simultaneous(level)
+@dataclass(frozen=True, eq=False)
+class _Tested:
+    """A slice apart from those before it, in all examples; and in the held-out ones, beside the others."""
+
+    number: int
+    inside: Mask
+    here: Mask
+    there: Mask
 
 
-def exact_p_value(errors: Array, inside: Mask, outside: Mask, clusters: NDArray[np.int64], rng: Rng) -> float:
-    r"""p-value of errors being no more frequent ``inside`` than ``outside``, valid at every n.
+def exact_p_value(errors: Array, inside: Mask, clusters: NDArray[np.int64], rng: Rng) -> float:
+    r"""p-value of errors being no more frequent ``inside`` than elsewhere, valid at every n.
 
     With independent answers that are right or wrong it is Fisher's: given how many errors there are in all, their
     number inside is hypergeometric where both rates are equal. Where examples come in clusters, one example is drawn
@@ -141,20 +145,17 @@ def exact_p_value(errors: Array, inside: Mask, outside: Mask, clusters: NDArray[
     Sources: Fisher, Journal of the Royal Statistical Society 98 (1935) 39; Vovk & Wang, arXiv:1212.4966.
 
     >>> one = np.arange(20)
-    >>> round(exact_p_value(np.repeat([1.0, 0.0], 10), one < 10, one >= 10, one, Rng(0)), 7)
+    >>> round(exact_p_value(np.repeat([1.0, 0.0], 10), one < 10, one, Rng(0)), 7)
     5.4e-06
     """
-    used = inside | outside
-    e, here = errors[used], inside[used]
-    _, ids = np.unique(clusters[used], return_inverse=True)
-    binary = bool(np.isin(e, (0.0, 1.0)).all())
-    if binary and len(ids) == int(ids.max(initial=-1)) + 1:
-        return float(_fisher(np.array([e @ here]), np.array([e.sum()]), np.array([here.sum()]), np.array([len(e)]))[0])
+    _, ids = np.unique(clusters, return_inverse=True)
+    if np.isin(errors, (0.0, 1.0)).all() and len(ids) == int(ids.max(initial=-1)) + 1:
+        return float(_fisher(errors @ inside, errors.sum(), inside.sum(), len(errors)))
     generator = rng.numpy()
     drawn = np.stack([_one_each(ids, generator) for _ in range(_DRAWS)])
-    wrong = e[drawn] > generator.random(drawn.shape)
-    within = here[drawn]
-    p = _fisher((wrong & within).sum(1), wrong.sum(1), within.sum(1), np.full(_DRAWS, drawn.shape[1]))
+    wrong = errors[drawn] > generator.random(drawn.shape)
+    within = inside[drawn]
+    p = _fisher((wrong & within).sum(axis=1), wrong.sum(axis=1), within.sum(axis=1), drawn.shape[1])
     return float(min(1.0, 2 * p.mean()))
 
 
@@ -166,26 +167,31 @@ def share(graded: Graded, chosen: Mask, level: float) -> tuple[float, Uncertaint
     return mean(errors, clusters, level=level, within=(0.0, 1.0))
 
 
+def difference_interval(first: Uncertainty, second: Uncertainty) -> Uncertainty:
+    """Of the second share less the first, from intervals of both that hold at once, at the level at which they do."""
+    lows, highs = zip(*((float(u.low or 0.0), float(u.high or 0.0)) for u in (first, second)), strict=True)
+    return Uncertainty.interval(
+        lows[1] - highs[0],
+        highs[1] - lows[0],
+        level=float(second.level or 0.0),
+        covers={"data"},
+        effective_samples=second.effective_samples,
+        systematic=0.0,
+    )
+
+
+def shares_at_once(graded: Graded, chosen: Sequence[Mask], level: float) -> list[tuple[float, Uncertainty]]:
+    """The mean error of each of the ``chosen`` parts; all intervals hold at once at ``level`` (Bonferroni)."""
+    each = Family("parts", tuple(map(str, range(len(chosen))))).simultaneous(level)
+    found = (share(graded, part, each) for part in chosen)
+    return [(value, replace(interval, level=level)) for value, interval in found]
+
+
 def _one_each(ids: NDArray[np.int64], generator: np.random.Generator) -> NDArray[np.int64]:
     """A random member of each cluster."""
     order = np.lexsort((generator.random(len(ids)), ids))
     return np.asarray(order[np.searchsorted(ids[order], np.arange(int(ids.max()) + 1))])
 
 
-def _fisher(hits: Array, errors: Array, inside: Array, total: Array) -> Array:
-    return np.asarray(hypergeom.sf(hits - 1, total, errors, inside))
-
-
-def gap(graded: Graded, here: Mask, there: Mask, level: float) -> Uncertainty:
-    """From an interval of each share at half the remaining error."""
-    half = (1 + level) / 2
-    _, one = share(graded, here, half)
-    _, two = share(graded, there, half)
-    low, high = float(one.low or 0.0) - float(two.high or 0.0), float(one.high or 0.0) - float(two.low or 0.0)
-    return Uncertainty.interval(
-        low, high, level=level, covers={"data"}, effective_samples=one.effective_samples, systematic=0.0
-    )
-
-
-def _decided(one: Slice, adjusted: float, alpha: float) -> Slice:
-    return Slice(**{**one.__dict__, "adjusted": adjusted, "confirmed": adjusted <= alpha})
+def _fisher(hits: ArrayLike, errors: ArrayLike, inside: ArrayLike, total: int) -> Array:
+    return np.asarray(hypergeom.sf(np.asarray(hits) - 1, total, errors, inside), dtype=np.float64)

@@ -17,7 +17,6 @@ Mask = NDArray[np.bool_]
 PAIRED = 200  # features that conjunctions are made of
 _ALIKE = 0.8  # Jaccard index from which two slices are told as one
 _AS_STRONG = 0.8  # of the strongest one's z, from which a simpler one may stand for it
-_FEWEST = 2.0  # standard errors
 
 
 @dataclass(frozen=True)
@@ -50,8 +49,8 @@ def nominate(graded: Graded, table: FeatureTable, known: Mask, *, most: int, sup
 
     M the number of rules of its kind (of one feature, or of two), for so large is the largest of M normal numbers. Only
     rules with :math:`n_g` and :math:`n_{\bar g}` at least ``support`` count. Of rules whose examples overlap (Jaccard
-    index 0.8 or more) and whose z is at least 0.8 of the largest, the simplest is taken. It ends where the largest z is
-    below 2.
+    index 0.8 or more) and whose z is at least 0.8 of the largest, the simplest is taken. It ends where none is above
+    0: noise alone would look as large.
 
     Conjunctions are made of the 200 features with the largest z. All counts are products of matrices: the cost of a
     round is that of :math:`200^2 n` multiplications and of the sparse table's entries.
@@ -100,7 +99,7 @@ def _best(table: FeatureTable, half: csr_array, errors: Array, weights: Array, s
     z[np.tril(~alone)] = -np.inf
     corrected = z - np.where(alone, _largest(len(found)), _largest(len(found) * (len(found) - 1) // 2))
     first, second = np.unravel_index(int(corrected.argmax()), z.shape)
-    if z[first, second] < _FEWEST:
+    if corrected[first, second] <= 0:
         return None
     inside = dense[:, first] * dense[:, second] * (weights > 0)
     shared = dense.T @ (inside[:, None] * dense)

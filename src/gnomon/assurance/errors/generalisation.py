@@ -7,7 +7,7 @@ from typing import ClassVar
 import numpy as np
 
 from gnomon.assurance.deployment import Deployment
-from gnomon.assurance.errors.confirmation import gap, share
+from gnomon.assurance.errors.confirmation import difference_interval, shares_at_once
 from gnomon.assurance.errors.graded import Graded
 from gnomon.assurance.errors.material import GRADED, QUESTIONS, graded_material, lacking
 from gnomon.assurance.errors.quantities import ERROR_RATE, GENERALISATION_GAP
@@ -16,7 +16,6 @@ from gnomon.assurance.registry import register
 from gnomon.errors import GnomonError
 from gnomon.measurement import Measurement
 from gnomon.randomness import Rng
-from gnomon.statistics import Family
 
 
 @register
@@ -24,7 +23,7 @@ class Generalisation(Evaluation):
     """Errors on held-out combinations, unseen topics and lengths, or shifted questions, beside those on seen ones.
 
     A column of the material says of which split each question is; the difference of a split is taken to the seen
-    questions of the same topic, where a column tells topics. All gaps hold at once, and so do all error rates.
+    questions of the same topic, where a column tells topics. All intervals hold at once.
 
     Parameters
     ----------
@@ -67,45 +66,38 @@ class Generalisation(Evaluation):
         splits = np.array(graded.columns[self.split], dtype=object)
         topics = np.array(graded.columns.get(self.topic, ("all",) * len(graded)), dtype=object)
         cells = list(dict.fromkeys(zip(topics.tolist(), splits.tolist(), strict=True)))
-        others = [cell for cell in cells if cell[1] != self.seen]
-        of_rates = Family("splits", tuple(map(repr, cells))).simultaneous(level)
-        measured = []
-        for topic, split in cells:
-            here = (topics == topic) & (splits == split)
-            value, interval = share(graded, here, of_rates)
-            measured.append(
-                Measurement.ok(
-                    ERROR_RATE,
-                    value,
-                    interval,
-                    labels={"split": split, "topic": topic},
-                    estimator=self.name,
-                    diagnostics={"questions": int(here.sum())},
-                )
+        parts = [(topics == topic) & (splits == split) for topic, split in cells]
+        found = dict(zip(cells, shares_at_once(graded, parts, level), strict=True))
+        counts = {cell: int(part.sum()) for cell, part in zip(cells, parts, strict=True)}
+        measured = [
+            Measurement.ok(
+                ERROR_RATE,
+                *found[topic, split],
+                labels={"split": split, "topic": topic},
+                estimator=self.name,
+                diagnostics={"questions": counts[topic, split]},
             )
-        for topic, split in others:
+            for topic, split in cells
+        ]
+        for topic, split in cells:
+            if split == self.seen:
+                continue
             labels = {"split": split, "topic": topic}
-            here, there = ((topics == topic) & (splits == which) for which in (split, self.seen))
-            if not there.any():
+            if (topic, self.seen) not in found:
+                reason = f"no question of this topic is called {self.seen}"
                 measured.append(
-                    Measurement.insufficient(
-                        GENERALISATION_GAP,
-                        f"no question of this topic is called {self.seen}",
-                        labels=labels,
-                        estimator=self.name,
-                    )
+                    Measurement.insufficient(GENERALISATION_GAP, reason, labels=labels, estimator=self.name)
                 )
                 continue
-            at = Family("gaps", tuple(map(repr, others))).simultaneous(level)
-            value = float(graded.errors[here].mean() - graded.errors[there].mean())
+            (rate, interval), (reference, other) = found[topic, split], found[topic, self.seen]
             measured.append(
                 Measurement.ok(
                     GENERALISATION_GAP,
-                    value,
-                    gap(graded, here, there, at),
+                    rate - reference,
+                    difference_interval(other, interval),
                     labels=labels,
                     estimator=self.name,
-                    diagnostics={"questions": int(here.sum()), "seen": int(there.sum())},
+                    diagnostics={"questions": counts[topic, split], "seen": counts[topic, self.seen]},
                 )
             )
         return measured

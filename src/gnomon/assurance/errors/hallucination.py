@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated, ClassVar
 
 import numpy as np
@@ -13,20 +14,20 @@ from gnomon.assurance.errors.confirmation import share
 from gnomon.assurance.errors.graded import Graded
 from gnomon.assurance.errors.material import GRADED, QUESTIONS, graded_material, lacking
 from gnomon.assurance.errors.quantities import AURC, CONFIDENT_ERROR_RATE, GUARANTEED_COVERAGE, HALLUCINATION_RATE
-from gnomon.assurance.errors.selective import answering, area, confidence_of, risk_coverage
+from gnomon.assurance.errors.selective import answering, area, confidence_of, least_answers, risk_coverage
 from gnomon.assurance.evaluation import Evaluation
 from gnomon.assurance.registry import register
 from gnomon.estimators.loss.calibration_error import CALIBRATION_ERROR
 from gnomon.measurement import Measurement, Quantity, Uncertainty
 from gnomon.randomness import Rng
-from gnomon.statistics import Family, least_units
+from gnomon.statistics import Family
 
 
 @register
 class Hallucination(Evaluation):
     """How often the network is wrong and sure of it, over all questions and in slices by columns of few values.
 
-    Intervals of one quantity hold for all slices at once, those over all questions apart from them at the level.
+    Intervals of one quantity hold for all slices at once at the level, and apart from them those over all questions.
 
     Parameters
     ----------
@@ -53,10 +54,11 @@ class Hallucination(Evaluation):
         slices = list(slices_of(graded))
         parts = [name for name, _ in slices if name != ALL]
         each = Family("slices", tuple(parts)).simultaneous(level) if parts else level
-        measured = [self._area(graded, level), self._coverage(graded, rng, level)]
+        measured = [self._area(graded, level), self._coverage(graded, level)]
         for name, member in slices:
             part, at = graded.take(member), level if name == ALL else each
-            measured += [*self._rates(part, name, at), calibration(part, name, rng.child("calibration"), level=at)]
+            found = [*self._rates(part, name, at), calibration(part, name, rng.child("calibration"), level=at)]
+            measured += [_stated(one, level) for one in found]
         return measured
 
     def _rates(self, graded: Graded, name: str, level: float) -> list[Measurement]:
@@ -95,14 +97,14 @@ class Hallucination(Evaluation):
             diagnostics={name: getattr(curve, name).tolist() for name in curve.__dataclass_fields__},
         )
 
-    def _coverage(self, graded: Graded, rng: Rng, level: float) -> Measurement:
+    def _coverage(self, graded: Graded, level: float) -> Measurement:
         labels = {"risk": f"{self.risk:g}"}
-        found = answering(graded, risk=self.risk, delta=1 - level, rng=rng.child("answering"), level=level)
+        found = answering(graded, risk=self.risk, delta=1 - level, level=level)
         if found is None:
             return Measurement.insufficient(
                 GUARANTEED_COVERAGE,
                 f"at no threshold of confidence is a risk of at most {self.risk:g} shown",
-                suffices={"clusters": float(least_units(self.risk, (1 - level) / 16))},
+                suffices={"clusters": float(least_answers(self.risk, 1 - level))},
                 labels=labels,
                 estimator=self.name,
             )
@@ -113,3 +115,8 @@ class Hallucination(Evaluation):
         self, quantity: Quantity, value: float, interval: Uncertainty, labels: dict[str, str], details: dict[str, float]
     ) -> Measurement:
         return Measurement.ok(quantity, value, interval, labels=labels, estimator=self.name, diagnostics=details)
+
+
+def _stated(one: Measurement, level: float) -> Measurement:
+    """With the level at which its interval holds at once with the others."""
+    return one if one.status != "ok" else replace(one, uncertainty=replace(one.uncertainty, level=level))

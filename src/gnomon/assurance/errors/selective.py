@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,17 +10,15 @@ from numpy.typing import NDArray
 
 from gnomon.assurance.errors.confirmation import share
 from gnomon.assurance.errors.graded import Graded
-from gnomon.control.monitors.learn_then_test import learn_then_test
 from gnomon.errors import GnomonError
 from gnomon.measurement import Uncertainty, cluster_mean
-from gnomon.randomness import Rng
 from gnomon.statistics import Family, proportion
 
 Array = NDArray[np.float64]
 
 POINTS = 20
-# thresholds of confidence that are tried, from the most careful; fixed, so that no error decides which they are
-THRESHOLDS = (0.999, 0.998, 0.995, 0.99, 0.98, 0.95, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1, 0.0)
+# thresholds of confidence that are tried; fixed, so that no error decides which they are
+THRESHOLDS = (0.999, 0.99, 0.98, 0.95, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.2, 0.0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,29 +122,32 @@ class Answering:
     risk: float
 
 
-def answering(graded: Graded, *, risk: float, delta: float, rng: Rng, level: float = 0.95) -> Answering | None:
+def answering(graded: Graded, *, risk: float, delta: float, level: float = 0.95) -> Answering | None:
     r"""The lowest threshold τ at which :math:`\mathbb E[e \mid c \ge \tau] \le r` with probability 1 − δ, or ``None``.
 
-    Each of 16 fixed thresholds has the loss :math:`L_\tau = r + (e - r)\, 1[c \ge \tau]`, in [0, 1], whose mean is at
-    most r where the selective risk is. Of those for which `learn_then_test` rejects a mean above r (Bonferroni: the
-    most careful threshold answers hardly anything and proves nothing, so that no sequence could begin there), the
-    lowest is taken. Losses are averaged in each cluster, clusters count alike and are shuffled.
+    For each of 12 fixed thresholds the risk has an upper bound at confidence :math:`1 - \delta/12`, so that all 12 hold
+    at once with probability 1 − δ; those at or below r are kept, and the lowest of them is taken. (The most careful
+    threshold answers hardly anything and proves nothing: no sequence of tests could begin there.) The bound is exact
+    for independent answers that are right or wrong; with clusters as good as `gnomon.statistics.proportion` is.
 
-    Raises GnomonError without confidences or for a level that is none.
+    Raises GnomonError without confidences.
     Sources: Geifman & El-Yaniv, arXiv:1705.08500; Angelopoulos et al., arXiv:2110.01052.
     """
     sure = confidence_of(graded)
-    answered = sure[:, None] >= np.array(THRESHOLDS)
-    losses = risk + (graded.errors[:, None] - risk) * answered
-    _, ids = np.unique(graded.clusters, return_inverse=True)
-    sizes = np.bincount(ids)
-    means = np.stack([np.bincount(ids, weights=column) for column in losses.T], axis=1) / sizes[:, None]
-    shuffled = rng.child("clusters").numpy().permutation(len(means))
-    means = np.clip(means[shuffled], 0.0, 1.0)  # rounding
-    kept = learn_then_test(means, alpha=risk, delta=delta, procedure="bonferroni").kept
-    if not kept.any():
+    kept = []
+    for threshold in THRESHOLDS:
+        above = sure >= threshold
+        if above.any():
+            seen, interval = share(graded, above, 1 - 2 * delta / len(THRESHOLDS))
+            if float(interval.high or 0.0) <= risk:
+                kept.append((threshold, seen))
+    if not kept:
         return None
-    threshold = THRESHOLDS[int(np.flatnonzero(kept).max())]
-    above = sure >= threshold
-    coverage, interval = proportion(above, graded.clusters, level=level)
-    return Answering(threshold, coverage, interval, float(graded.errors[above].mean()))
+    threshold, seen = min(kept)
+    coverage, interval = proportion(sure >= threshold, graded.clusters, level=level)
+    return Answering(threshold, coverage, interval, seen)
+
+
+def least_answers(risk: float, delta: float) -> int:
+    """How many independent answers, all right, are enough for `answering` to keep a threshold."""
+    return math.ceil(math.log(delta / len(THRESHOLDS)) / math.log1p(-risk))

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from gnomon.assurance.errors.confirmation import Slice, confirm, share, slice_level
+from gnomon.assurance.errors.confirmation import Slice, confirm
 from gnomon.assurance.errors.discovery import nominate
 from gnomon.assurance.errors.features import Feature, FeatureTable, feature_table, words_of
 from gnomon.assurance.errors.graded import Graded
@@ -29,7 +29,7 @@ class Found:
     held_out : ``(n,)``, those that slices were confirmed on.
     features : of how many features rules were made.
     slices : all that were nominated, in that order; some are confirmed.
-    rest, rest_interval : share of errors of the held-out examples in no slice; ``None`` where there are none.
+    rest : share of errors of the held-out examples in no slice, and its interval; ``None`` where there are none.
     level : of the intervals; the false discovery rate is one minus it.
     """
 
@@ -37,8 +37,7 @@ class Found:
     held_out: Mask
     features: int
     slices: tuple[Slice, ...]
-    rest: float | None
-    rest_interval: Uncertainty | None
+    rest: tuple[float, Uncertainty] | None
     level: float
 
     @property
@@ -48,8 +47,8 @@ class Found:
         Its ends are the largest lower and the largest upper end of all, which hold at once.
         """
         rates = [(one.rate, one.rate_interval) for one in self.slices]
-        if self.rest is not None and self.rest_interval is not None:
-            rates.append((self.rest, self.rest_interval))
+        if self.rest is not None:
+            rates.append(self.rest)
         if not rates:
             return None
         interval = Uncertainty.interval(
@@ -93,10 +92,8 @@ def find_slices(
     table = feature_table(graded, half, support=support, groups=groups)
     rules = nominate(graded, table, half, most=most, support=support)
     told = [(_told(rule.features, table, graded, half), rule.holds(table)) for rule in rules]
-    slices = confirm(graded, ~half, told, rng.child("confirm"), level=level)
-    rest = ~half & ~np.logical_or.reduce([member for _, member in told] or [np.zeros(len(graded), dtype=bool)])
-    rate, interval = share(graded, rest, slice_level(len(told), level)) if rest.any() else (None, None)
-    return Found(graded, ~half, len(table.features), tuple(slices), rate, interval, level)
+    slices, rest = confirm(graded, ~half, told, rng.child("confirm"), level=level)
+    return Found(graded, ~half, len(table.features), tuple(slices), rest, level)
 
 
 def _told(numbers: tuple[int, ...], table: FeatureTable, graded: Graded, half: Mask) -> str:

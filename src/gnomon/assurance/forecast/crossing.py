@@ -44,8 +44,8 @@ LEAST = 4
 """Rungs of different compute from which a ladder tells anything."""
 
 _STEEPEST, _SHALLOWEST = 30.0, 1e-4  # slopes b, of h's argument by log C (of the values' range for numbers)
-_SLOPES, _FINER, _CLOSER = 60, 12, 15
-_PLACES = 300  # of log C that are tried
+_SLOPES, _FINER, _CLOSER = 32, 9, 11
+_PLACES = 240  # of log C that are tried
 _TOLERANCE = 1e-9
 
 
@@ -184,7 +184,7 @@ class _Profile:
 
     def beyond(self, top: float) -> float:
         """The least deviance of curves that cross above ``top``."""
-        return float(self.crossing_at(top + np.geomspace(1e-3, 1e3, 60)).min())
+        return float(self.crossing_at(top + np.geomspace(1e-3, 1e3, 40)).min())
 
     def curve(self, x: Array) -> Array:
         """The best curve at ``x``."""

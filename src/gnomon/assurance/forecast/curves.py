@@ -49,8 +49,8 @@ def deviance(fitted: Array, y: Array, weights: Array, *, shares: bool) -> Array:
     if not shares:
         return np.asarray((weights * (y - fitted) ** 2).sum(axis=-1))
     p = np.clip(fitted, _EDGE, 1 - _EDGE)
-    lost = xlogy(y, y) - xlogy(y, p) + xlogy(1 - y, 1 - y) - xlogy(1 - y, 1 - p)
-    return np.asarray(2 * (weights * lost).sum(axis=-1))
+    perfect = float(weights @ (xlogy(y, y) + xlogy(1 - y, 1 - y)))
+    return np.asarray(2 * (perfect - np.log(p) @ (weights * y) - np.log1p(-p) @ (weights * (1 - y))))
 
 
 def pearson(fitted: Array, y: Array, weights: Array, *, shares: bool) -> float:

@@ -55,14 +55,18 @@ class Rung:
         u = m.uncertainty
         if not isinstance(m.value, float) or not np.isfinite(m.value):
             return None
-        known = catalogue.get(m.quantity)
-        share = known is not None and (known.lowest, known.highest) == (0.0, 1.0)
+        share = m.quantity in catalogue and _bounds(m.quantity) == (0.0, 1.0)
         if share and u.effective_samples and u.kind == "interval":
             return cls(compute=compute, value=m.value, trials=u.effective_samples)
         if u.level is None or u.kind in ("exact", "unknown"):
             return None
         error = float(u.half_width) / float(ndtri(0.5 + u.level / 2))
         return cls(compute=compute, value=m.value, error=error) if 0 < error < np.inf else None
+
+
+def _bounds(quantity: str) -> tuple[float, float]:
+    known = catalogue[quantity]
+    return known.lowest, known.highest
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -185,3 +185,12 @@ def test_the_real_registry_is_loaded() -> None:
     assert {"participation_ratio", "accuracy"} <= {q.name for e in estimators().values() for q in e.quantities}
     with pytest.raises(GnomonError):
         estimators_named(["nothing_of_the_kind"])
+
+
+def test_flops_are_counted_and_not_guessed(register: Any, subject: Subject) -> None:
+    register(Sound)
+    found = measure(subject, budget=Budget(examples=128), seed=3).measurements
+    passed = 128 * 2 * (4 * 8 + 8 * 3)
+    finished = 128 * len(subject.sites)  # what the estimator says that it does itself
+    assert sum(m.cost.flops for m in found) == pytest.approx(passed + finished)
+    assert all(m.provenance is not None and m.provenance.flops == m.cost.flops for m in found)

@@ -54,7 +54,7 @@ def slices(
     from gnomon.cli.tables import print_table
     from gnomon.lab.store import Store, recording
     from gnomon.randomness import Rng
-    from gnomon.report.slices import COLUMNS, lead, rows, write_slices
+    from gnomon.report.slices_table import COLUMNS, lead, rows
 
     if not 0 < level < 1:
         raise GnomonError(f"a level of {level:g}", mend="give one between 0 and 1, such as 0.95")
@@ -80,6 +80,8 @@ def slices(
         print_table(f"where {name} errs", COLUMNS, rows(found))
         typer.echo(lead(found))
     if page is not None:
+        from gnomon.report.slices import write_slices
+
         written = write_slices(found, page, subject=name)
         if not as_json:
             typer.echo(f"page: {written}")

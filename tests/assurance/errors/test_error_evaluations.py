@@ -22,7 +22,7 @@ def folder(tmp_path_factory):
     """1200 answers in 300 clusters: one topic is weak and sure of itself, in the other what is unseen is weaker."""
     place = tmp_path_factory.mktemp("answers")
     generator = np.random.default_rng(0)
-    with (place / "graded.csv").open("w", newline="", encoding="utf-8") as file:
+    with (place / "answers.csv").open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(["text", "correct", "confidence", "cluster", "topic", "split"])
         for number in range(1200):
@@ -104,12 +104,12 @@ def test_gaps_cover_also_where_clusters_are_in_both_parts():
 
 
 def test_without_material_it_says_so(tmp_path):
-    assert "graded" in lacking(deployment(tmp_path))
+    assert "answers" in lacking(deployment(tmp_path))
     assert evaluation("hallucination")().inapplicable(deployment(tmp_path))
 
 
 def test_the_command_prints_slices_and_exits_with_one(folder, tmp_path, capsys):
-    line = ["slices", str(folder / "graded.csv"), "--store", str(tmp_path / "store"), "--json"]
+    line = ["slices", str(folder / "answers.csv"), "--store", str(tmp_path / "store"), "--json"]
     assert run(line) == 1
     printed = json.loads(capsys.readouterr().out)
     assert {m["quantity"] for m in printed["measurements"]} >= {"error_rate", "worst_slice_error", "slice_error_rate"}
@@ -120,7 +120,7 @@ def test_the_command_prints_slices_and_exits_with_one(folder, tmp_path, capsys):
 
 @pytest.mark.slow
 def test_the_page_shows_slices_and_the_curve(folder, tmp_path, capsys):
-    line = ["slices", str(folder / "graded.csv"), "--store", str(tmp_path / "store"), "--page", str(tmp_path / "page")]
+    line = ["slices", str(folder / "answers.csv"), "--store", str(tmp_path / "store"), "--page", str(tmp_path / "page")]
     assert run(line) == 1
     capsys.readouterr()
     page = (tmp_path / "page" / "slices.html").read_text(encoding="utf-8")

@@ -9,7 +9,7 @@ from pydantic import Field
 from gnomon.assurance.deployment import Deployment
 from gnomon.assurance.errors.activation_groups import activation_groups
 from gnomon.assurance.errors.graded import Graded
-from gnomon.assurance.errors.material import GRADED, QUESTIONS, graded_material, lacking
+from gnomon.assurance.errors.material import ANSWERS, QUESTIONS, graded_material, lacking
 from gnomon.assurance.errors.quantities import ERROR_RATE, SLICE_ERROR_RATE, SLICE_EXCESS, WORST_SLICE_ERROR
 from gnomon.assurance.errors.slices import Found, find_slices
 from gnomon.assurance.evaluation import Evaluation
@@ -35,7 +35,7 @@ class ErrorSlices(Evaluation):
 
     name: ClassVar[str] = "error_slices"
     quantities = (ERROR_RATE, SLICE_ERROR_RATE, SLICE_EXCESS, WORST_SLICE_ERROR)
-    materials = (QUESTIONS, GRADED)
+    materials = (QUESTIONS, ANSWERS)
 
     columns: tuple[str, ...] | None = None
     activations: bool = True

@@ -9,7 +9,7 @@ import numpy as np
 from gnomon.assurance.deployment import Deployment
 from gnomon.assurance.errors.confirmation import difference_interval, shares_at_once
 from gnomon.assurance.errors.graded import Graded
-from gnomon.assurance.errors.material import GRADED, QUESTIONS, graded_material, lacking
+from gnomon.assurance.errors.material import ANSWERS, QUESTIONS, graded_material, lacking
 from gnomon.assurance.errors.quantities import ERROR_RATE, GENERALISATION_GAP
 from gnomon.assurance.evaluation import Evaluation
 from gnomon.assurance.registry import register
@@ -34,7 +34,7 @@ class Generalisation(Evaluation):
 
     name: ClassVar[str] = "generalisation"
     quantities = (ERROR_RATE, GENERALISATION_GAP)
-    materials = (QUESTIONS, GRADED)
+    materials = (QUESTIONS, ANSWERS)
 
     split: str = "split"
     seen: str = "seen"

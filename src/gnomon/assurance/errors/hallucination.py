@@ -12,7 +12,7 @@ from gnomon.assurance.deployment import Deployment
 from gnomon.assurance.errors.calibration import ALL, calibration, slices_of
 from gnomon.assurance.errors.confirmation import share
 from gnomon.assurance.errors.graded import Graded
-from gnomon.assurance.errors.material import GRADED, QUESTIONS, graded_material, lacking
+from gnomon.assurance.errors.material import ANSWERS, QUESTIONS, graded_material, lacking
 from gnomon.assurance.errors.quantities import AURC, CONFIDENT_ERROR_RATE, GUARANTEED_COVERAGE, HALLUCINATION_RATE
 from gnomon.assurance.errors.selective import answering, area, confidence_of, least_answers, risk_coverage
 from gnomon.assurance.evaluation import Evaluation
@@ -38,7 +38,7 @@ class Hallucination(Evaluation):
 
     name: ClassVar[str] = "hallucination"
     quantities = (HALLUCINATION_RATE, CONFIDENT_ERROR_RATE, AURC, GUARANTEED_COVERAGE, CALIBRATION_ERROR)
-    materials = (QUESTIONS, GRADED)
+    materials = (QUESTIONS, ANSWERS)
 
     confidence: Annotated[float, Field(gt=0, le=1)] = 0.9
     risk: Annotated[float, Field(gt=0, lt=1)] = 0.05

@@ -9,23 +9,23 @@ from gnomon.assurance.errors.graded import Graded, read_graded, read_questions
 from gnomon.assurance.errors.grading import grade
 from gnomon.errors import GnomonError
 
-GRADED, QUESTIONS = "graded", "questions"
+ANSWERS, QUESTIONS = "answers", "questions"
 
 
 def lacking(deployment: Deployment) -> str:
     """Why there is nothing to grade; empty where there is."""
-    if deployment.has(GRADED) or deployment.has(QUESTIONS):
+    if deployment.has(ANSWERS) or deployment.has(QUESTIONS):
         return ""
-    return f"no material {QUESTIONS!r} (prompt, target) or {GRADED!r} (text, correct)"
+    return f"no material {QUESTIONS!r} (prompt, target) or {ANSWERS!r} (text, correct)"
 
 
 def graded_material(deployment: Deployment, columns: Sequence[str] | None = None) -> Graded:
-    """The material ``graded`` where there is one, else ``questions``, graded now; with all columns, or those named.
+    """The material ``answers`` where there is one, else ``questions``, graded now; with all columns, or those named.
 
     Raises GnomonError as `read_graded`, `read_questions` and `grade` do.
     """
-    if deployment.has(GRADED):
-        return read_graded(deployment.material(GRADED), columns=columns)
+    if deployment.has(ANSWERS):
+        return read_graded(deployment.material(ANSWERS), columns=columns)
     if deployment.has(QUESTIONS):
         return grade(deployment, read_questions(deployment.material(QUESTIONS), columns=columns))
     raise GnomonError(f"there is {lacking(deployment)}", mend=f"give --material {QUESTIONS}=FILE")

@@ -68,6 +68,9 @@ def test_samples_without_a_score_widen_the_interval_to_all_they_could_have_had(i
     assert (found.value, found.diagnostics["unscored"], found.diagnostics["observations"]) == (1.0, 3, 21)
     assert found.uncertainty.high == 1.0
     assert found.uncertainty.low == pytest.approx(proportion([1] * 18 + [0] * 3)[1].low)
+    answers = {"a": ["C"], "b": ["P"], "c": [math.nan]}
+    (score,) = read_log(inspect_log("letters.json", answers, {"accuracy": 0.75}))
+    assert measured(score).uncertainty.low == pytest.approx(mean([1, 0.5, 0], within=(0, 1))[1].low)
     answers = {"a": [7.5], "b": [3.0], "c": [math.nan]}
     (score,) = read_log(inspect_log("numbers.json", answers, {"mean": 5.25}))
     assert "nothing bounds" in measured(score).reason
@@ -105,7 +108,7 @@ def test_several_scorers_reducers_and_parts_of_a_score(inspect_log: Log) -> None
     right, style_, top, f1 = (measured(score) for score in read_log(path))
     assert (right.value, right.diagnostics["clusters"], right.diagnostics["observations"]) == (0.5, 5, 10)
     assert style_.value == 2.5
-    assert (top.value, top.diagnostics["observations"]) == (1.0, 5)
+    assert (top.value, top.diagnostics["observations"], top.labels["scorer"]) == (1.0, 5, "match.right/max")
     assert f1.status == "insufficient"
     assert "without samples" in f1.reason
 

@@ -23,6 +23,7 @@ _WORDS = {"yes": 1.0, "true": 1.0, "no": 0.0, "false": 0.0}
 # of how scores vary, which are no scores
 _SPREADS = ("stderr", "bootstrap_stderr", "std", "bootstrap_std", "var", "ci")
 _MEANS = ("accuracy", "mean")
+_MEAN = (None, "mean")  # names of the reducer that takes the mean over epochs
 _EXACT = 1e-9  # to which a mean is found again
 _START = 60  # characters of a question: enough to tell two apart, and no more than summaries keep
 
@@ -62,8 +63,8 @@ def scores(path: Path, log: Mapping[str, Any]) -> list[Score]:
     """Every score that a log states, with the samples that it is the mean of.
 
     Epochs of a sample are one cluster, or whatever the log's own error clusters by. Values are made numbers as
-    inspect_ai does: C is 1, P is 1/2, I and N are 0. A reducer other than the mean has one value a sample. Samples that
-    were to be run and have no score are NaN.
+    inspect_ai does: C is 1, P is 1/2, I and N are 0. A reducer other than the mean has one value a sample, and is named
+    with the scorer, as in ``match/at_least_2``. Samples that were to be run and have no score are NaN.
 
     Raises GnomonError where the run did not succeed, or the log is of another version or marked invalid.
     """
@@ -92,7 +93,8 @@ def _of_one(path: Path, log: Mapping[str, Any], stated: Mapping[str, Any], sampl
     metrics = {key.rsplit("/", 1)[-1]: metric for key, metric in stated["metrics"].items()}
     errors = [metrics[key] for key in ("stderr", "bootstrap_stderr", "bootstrap_std") if key in metrics]
     cluster = (errors[0].get("params") or {}).get("cluster") if errors else None
-    points = _points(log, name, scorer, stated.get("reducer"), samples, cluster)
+    reducer = stated.get("reducer")
+    points = _points(log, name, scorer, reducer, samples, cluster)
     for key, metric in metrics.items():
         if key in _SPREADS or not isinstance(metric["value"], int | float):
             continue
@@ -104,7 +106,7 @@ def _of_one(path: Path, log: Mapping[str, Any], stated: Mapping[str, Any], sampl
             log=path,
             task=log["eval"]["task"],
             metric=key,
-            scorer=name if name == scorer else f"{scorer}.{name}",
+            scorer=(name if name == scorer else f"{scorer}.{name}") + (f"/{reducer}" if reducer not in _MEAN else ""),
             model=log["eval"]["model"],
             stated=value,
             error=float(error) if isinstance(error, int | float) else None,
@@ -121,7 +123,7 @@ def _points(
     cluster: str | None,
 ) -> Points:
     raw = [_value(sample, name, scorer) for sample in samples]
-    given = [value for value in raw if value is not None]
+    given = [value for value in raw if value is not None and not (isinstance(value, float) and math.isnan(value))]
     keys = [_question(sample) for sample in samples]
     groups = [
         str((s.get("metadata") or {}).get(cluster, k)) if cluster else k for s, k in zip(samples, keys, strict=True)
@@ -129,7 +131,7 @@ def _points(
     values = np.array([_number(value) for value in raw], dtype=np.float64)
     # samples of which the log has nothing, not even that they failed
     gone = max(0, int(log["results"].get("total_samples", 0)) - len(samples))
-    if reducer not in (None, "mean"):
+    if reducer not in _MEAN:
         found = [r for r in log.get("reductions") or [] if (r["scorer"], r.get("reducer")) == (scorer, reducer)]
         reduced = {str(s["sample_id"]): _number(_part(s["value"], name)) for one in found for s in one["samples"]}
         firsts = {str(s["id"]): i for i, s in reversed(list(enumerate(samples)))}

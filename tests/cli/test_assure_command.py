@@ -29,6 +29,7 @@ class Lines(Evaluation):
 
     word: str = "bad"
     interrupted: bool = False
+    weights: dict[str, float | None] | None = None
 
     def run(self, deployment: Deployment, rng: Rng, *, level: float = 0.95) -> list[Measurement]:
         if self.interrupted:
@@ -222,7 +223,7 @@ def test_evaluate_lists_measures_and_repeats_the_leaf_of_a_case(
     assert run(["evaluate", "--json"]) == 0
     (listed,) = json.loads(capsys.readouterr().out)["evaluations"].values()
     assert listed["materials"] == ["toy_lines"]
-    assert set(listed["options"]) == {"word", "interrupted"}
+    assert set(listed["options"]) == {"word", "interrupted", "weights"}
     given = ["--material", lines(tmp_path, 5, 95)]
     assert run(["evaluate", str(tiny_model), "toy_lines", *given, "--json"]) == 0
     (one,) = json.loads(capsys.readouterr().out)["evaluations"]
@@ -260,7 +261,7 @@ def test_a_question_is_put_again_by_the_command_of_its_leaf(
     from gnomon.cli.deployment_options import Deployed
 
     given = Deployed(subject=str(tiny_model), materials=[lines(tmp_path, 5, 95)], compute=1e9)
-    question = Question.of("toy_lines", {"word": "go od"})
+    question = Question.of("toy_lines", {"word": "go od", "weights": {"a": None, "b": 1e-3}})
     command = given.command(question, level=0.9, seed=3)
     assert command[:2] == ("gnomon", "evaluate")
     assert run([*command[1:], "--json"]) == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -83,7 +84,6 @@ def evaluate(
 def questions_of(names: Sequence[str], settings: Sequence[str]) -> list[Question]:
     """Each named evaluation with its options. Raises GnomonError for an option of one that is not named."""
     from gnomon.assurance.asking import Question
-    from gnomon.lab.spec import parsed
 
     options: dict[str, dict[str, Any]] = {name: {} for name in names}
     for setting in settings:
@@ -93,8 +93,18 @@ def questions_of(names: Sequence[str], settings: Sequence[str]) -> list[Question
             raise GnomonError(f"cannot read the setting {setting!r}", mend="write NAME.OPTION=VALUE")
         if name not in options:
             raise GnomonError(f"--set {setting}: {name!r} is not among the evaluations asked for", mend="name it too")
-        options[name][option] = parsed(text.strip())
+        options[name][option] = _value(text.strip())
     return [Question.of(name, chosen) for name, chosen in options.items()]
+
+
+def _value(text: str) -> Any:
+    """``text`` as JSON, which the commands of a case's leaves have, or as a value of TOML, or as it stands."""
+    from gnomon.lab.spec import parsed
+
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError:
+        return parsed(text)
 
 
 def _list(as_json: bool) -> int:

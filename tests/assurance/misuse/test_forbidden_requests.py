@@ -161,7 +161,7 @@ def test_knowledge_that_refusal_hides_is_found(tmp_path: Path) -> None:
 
 
 def test_a_network_that_knows_nothing_is_at_chance(tmp_path: Path) -> None:
-    path, seeds = _forbidden(tmp_path), 40
+    path, seeds = _forbidden(tmp_path), 12
     shares, covered = [], 0
     for seed in range(seeds):
         deployment = _deployment(worded_llama(WORDS, seed=seed), path)

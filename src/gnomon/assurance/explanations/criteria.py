@@ -20,7 +20,7 @@ class Criteria(Spec):
     ----------
     faithful : what the lower bound of its faithfulness has to exceed, besides the largest of the random subspaces.
     stable : the least that the lower bounds of its stability may be, over examples and over seeds. The default, 0.8,
-        is an angle of 37 degrees: two thirds of the squared length are the same.
+        is an angle of 37 degrees.
     complete : the least that the lower bound of its completeness may be; ``None`` asks for none, for an explanation
         may be a part of what goes on.
     """

@@ -36,7 +36,7 @@ def effects(
     outcome: Outcome,
     rng: Rng,
     *,
-    draws: int = 19,
+    draws: int = 39,
     level: float = 0.95,
 ) -> list[Measurement]:
     r"""`FAITHFULNESS` of the explanation and of random subspaces (see `random_subspaces`), and `COMPLETENESS`.

@@ -52,7 +52,7 @@ class ExplanationEvidence(Evaluation):
     concept: str = ""
     present: tuple[str, ...] = ()
     absent: tuple[str, ...] = ()
-    draws: Annotated[int, Field(ge=2)] = 19
+    draws: Annotated[int, Field(ge=2)] = 39
 
     @property
     def reads(self) -> tuple[str, ...]:

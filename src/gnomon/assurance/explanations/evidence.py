@@ -27,7 +27,7 @@ def evidence(
     *,
     words: tuple[Sequence[str], Sequence[str]] | None = None,
     others: Sequence[Dictionary] = (),
-    draws: int = 19,
+    draws: int = 39,
     level: float = 0.95,
 ) -> list[Measurement]:
     """What `effects` and `stability` measure of ``explanation`` on the texts of ``concept``.

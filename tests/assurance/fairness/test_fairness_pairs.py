@@ -168,7 +168,7 @@ def test_groups_are_a_family_and_the_level_is_honoured(tmp_path: Path) -> None:
     found = run(bigram(WORDS, after), path, level=0.9)
     one = found[("stereotype_preference", "x")]
     assert one.uncertainty.level == 0.9
-    assert one.diagnostics["family"] == 2
+    assert one.diagnostics["members"] == 2
     hits = round(float(one.value) * one.diagnostics["pairs"])  # type: ignore[arg-type]
     known = clopper_pearson(hits, one.diagnostics["pairs"], level=0.95)
     assert (one.uncertainty.low, one.uncertainty.high) == pytest.approx((known.low, known.high))
@@ -202,5 +202,5 @@ def test_real_files(shared_data: Path) -> None:
     assert everything.uncertainty.low < 0.5 < everything.uncertainty.high  # type: ignore[operator]
     crows = run(subject, shared_data / "bias" / "crows_pairs.csv")
     assert len([key for key in crows if key[0] == "stereotype_preference"]) == 10
-    assert crows[("stereotype_preference", "gender")].diagnostics["family"] == 9
+    assert crows[("stereotype_preference", "gender")].diagnostics["members"] == 9
     assert subject.weights_hash() == before

@@ -26,7 +26,13 @@ class Spread:
     clusters: int
 
 
-def crossed_spread(influence: Array, clusterings: Sequence[Clusters], level: float) -> Spread | None:
+def crossed_spread(
+    influence: Array,
+    clusterings: Sequence[Clusters],
+    level: float,
+    *,
+    sides: NDArray[np.int64] | None = None,
+) -> Spread | None:
     r"""The spread of an estimate whose rows are clustered in one or two ways.
 
     For :math:`\hat\theta - \theta \approx \sum_i \psi_i` and a clustering g in :math:`C_g` clusters,
@@ -42,28 +48,34 @@ def crossed_spread(influence: Array, clusterings: Sequence[Clusters], level: flo
     of 95 %: 94.2 % or more from three templates on, 93.1 % or more with two. With Satterthwaite's degrees of freedom
     in place of t it was 93.8 % and 88.4 %; with clusters of items alone as little as 7 %, where templates differ.
 
+    Of a difference between two sides of the rows, clusters that are on one side only are counted by side, each with its
+    own :math:`C_g / (C_g - 1)` and quantile, as in Welch's test (covered 96 % or more, with 4 against 4 swaps up to 8
+    against 12, and 3 against 8; counted together 91 % or more).
+
     Parameters
     ----------
     influence : ``(n,)``, :math:`\psi_i`, summing to zero.
     clusterings : one or two, each ``(n,)``.
+    sides : ``(n,)`` of 1 and -1, for a difference.
 
     Returns ``None`` where a clustering has one cluster only: what would change with another is then not seen.
 
     Sources: Cameron, Gelbach & Miller, J. Bus. Econ. Stat. 29 (2011) 238 (the variance); Cochran, Biometrics 20 (1964)
     191 (the quantile).
     """
-    parts = [_part(influence, one) for one in clusterings]
-    fewest = min(count for _, count in parts)
-    if fewest < 2:
+    parts = [_parts(influence, one, sides) for one in clusterings]
+    if min(count for own in parts for _, count in own) < 2:
         return None
-    total = variance = sum(own for own, _ in parts)
+    each = [sum(own for own, _ in part) for part in parts]
+    variance = sum(each)
     if len(parts) == 2:
-        cells, _ = _part(influence, tuple(zip(*clusterings, strict=True)))
-        variance = max(variance - cells, *(own for own, _ in parts))
-    quantiles = [(own, float(stdtrit(count - 1, 0.5 + level / 2))) for own, count in parts]
-    if total == 0:
+        cells = _parts(influence, tuple(zip(*clusterings, strict=True)), sides)
+        variance = max(variance - sum(own for own, _ in cells), *each)
+    quantiles = [(own, float(stdtrit(count - 1, 0.5 + level / 2))) for part in parts for own, count in part]
+    fewest = min(sum(count for _, count in part) for part in parts)
+    if sum(each) == 0:
         return Spread(0.0, max(t for _, t in quantiles), fewest)
-    return Spread(variance, sum(own * t for own, t in quantiles) / total, fewest)
+    return Spread(variance, sum(own * t for own, t in quantiles) / sum(each), fewest)
 
 
 def student(value: float, spread: Spread, level: float, within: tuple[float, float]) -> Uncertainty:
@@ -82,22 +94,33 @@ def student(value: float, spread: Spread, level: float, within: tuple[float, flo
 def crossed_proportion(
     share: float, n: int, spread: Spread, clusterings: Sequence[Clusters], level: float
 ) -> Uncertainty:
-    r"""The exact interval of a proportion at the number of independent rows that n rows are worth.
-
-    As `gnomon.statistics.cluster_proportion`, with the variance of `crossed_spread`; worth no less than the fewest
-    clusters count (where all agree, the variance says nothing).
-    """
-    sizes = [sums_by_cluster(np.ones(n), one)[1] for one in clusterings]
-    least = min(n**2 / float(np.square(own).sum()) for own in sizes)
-    worth = least
-    if spread.variance > 0:
-        correction = (float(stdtrit(n - 1, 0.5 + level / 2)) / spread.quantile) ** 2
-        worth = min(float(n), max(least, share * (1 - share) / spread.variance * correction))
+    """The exact interval of a proportion at the number of `independent` rows that n rows are worth."""
+    worth = independent(share * (1 - share), n, spread, clusterings, level)
     low, high = binomial_ends(share * worth, worth, level)
     return Uncertainty.interval(low, high, level=level, covers={"data"}, effective_samples=worth, systematic=0.0)
 
 
-def _part(influence: Array, clusters: Clusters) -> tuple[float, int]:
-    sums, _ = sums_by_cluster(influence, clusters)
-    count = len(sums)
-    return (count / (count - 1) * float(np.square(sums).sum()) if count > 1 else 0.0), count
+def independent(variance: float, n: int, spread: Spread, clusterings: Sequence[Clusters], level: float) -> float:
+    r"""How many rows of this ``variance`` n are worth: :math:`n^* = \sigma^2 / V \cdot (t_{n-1} / t)^2`.
+
+    No more than n, and no less than the fewest clusters count: where all rows agree the variance says nothing. As in
+    `gnomon.statistics.cluster_proportion`.
+    """
+    sizes = [sums_by_cluster(np.ones(n), one)[1] for one in clusterings]
+    least = min(n**2 / float(np.square(own).sum()) for own in sizes)
+    if spread.variance <= 0:
+        return least
+    correction = (float(stdtrit(n - 1, 0.5 + level / 2)) / spread.quantile) ** 2
+    return min(float(n), max(least, variance / spread.variance * correction))
+
+
+def _parts(influence: Array, clusters: Clusters, sides: NDArray[np.int64] | None) -> list[tuple[float, int]]:
+    """Variance and number of clusters, of those of each side and of those on both; of all together where one is few."""
+    sums, sizes = sums_by_cluster(influence, clusters)
+    lean = np.zeros(len(sums)) if sides is None else sums_by_cluster(sides.astype(np.float64), clusters)[0] / sizes
+    kinds = [sums[chosen] for chosen in (lean == 1, lean == -1, np.abs(lean) < 1) if chosen.any()]
+    if min(len(own) for own in kinds) < 2:
+        kinds = [sums]
+    return [
+        (len(own) / (len(own) - 1) * float(np.square(own).sum()) if len(own) > 1 else 0.0, len(own)) for own in kinds
+    ]

@@ -18,7 +18,7 @@ from gnomon.assurance.registry import register
 from gnomon.errors import GnomonError
 from gnomon.measurement import Measurement, Quantity, Uncertainty
 from gnomon.randomness import Rng
-from gnomon.statistics import proportion
+from gnomon.statistics import Family, proportion
 
 Array = NDArray[np.float64]
 _RATES = (q.SELECTION_RATE, q.ERROR_RATE, q.TRUE_POSITIVE_RATE, q.FALSE_POSITIVE_RATE)
@@ -71,7 +71,8 @@ class GroupErrors(Comparable):
         del rng  # nothing is drawn
         graded, predicted = self._read(deployment)
         names = sorted(set(graded.groups))
-        return [_rate(quantity, name, graded, predicted, len(names)) for quantity in _RATES for name in names]
+        family = Family("groups", tuple(names))
+        return [_rate(quantity, name, graded, predicted, family) for quantity in _RATES for name in names]
 
     def run(self, deployment: Deployment, rng: Rng, *, level: float = 0.95) -> list[Measurement]:
         """See `Evaluation.run`: the rates, then how far they are apart."""
@@ -96,7 +97,7 @@ class GroupErrors(Comparable):
             return graded, graded.predicted(subject)
 
 
-def _rate(quantity: Quantity, group: str, graded: Graded, predicted: NDArray[np.bool_], groups: int) -> Rows:
+def _rate(quantity: Quantity, group: str, graded: Graded, predicted: NDArray[np.bool_], family: Family) -> Rows:
     inside = np.array([g == group for g in graded.groups], dtype=np.bool_)
     hit = predicted
     if quantity is q.ERROR_RATE:
@@ -113,7 +114,7 @@ def _rate(quantity: Quantity, group: str, graded: Graded, predicted: NDArray[np.
         clusterings=(tuple(graded.clusters[n] for n in np.flatnonzero(inside)),),
         counted=True,
         within=(0.0, 1.0),
-        family=groups,
+        family=family,
         estimator="group_errors",
         diagnostics={"rows": int(inside.sum())},
     )
@@ -123,8 +124,8 @@ def _apart(quantity: Quantity, parts: list[list[Rows]], is_difference: bool, lev
     empty = [row for part in parts for row in part if not len(row.values)]
     if empty:
         return _refused(quantity, f"no rows tell the {empty[0].quantity.name} of group {empty[0].labels['group']!r}")
-    number = sum(len(part) for part in parts)
-    boxes = [_box(part, 1 - (1 - level) / number) for part in parts]
+    family = Family("rates of groups", tuple(f"{r.quantity.name} {r.labels['group']}" for part in parts for r in part))
+    boxes = [_box(part, family.simultaneous(level)) for part in parts]
     found = [difference(box) if is_difference else ratio(box) for box in boxes]
     apart = [one for one in found if one is not None]
     if len(apart) < len(found):
@@ -137,7 +138,8 @@ def _apart(quantity: Quantity, parts: list[list[Rows]], is_difference: bool, lev
         estimator="group_errors",
         diagnostics={
             "groups": {row.labels["group"]: len(row.values) for row in parts[0]},
-            "family": number,
+            "family": family.name,
+            "members": len(family.members),
             "if_alike": _if_alike(parts, is_difference, rng.numpy()),
         },
     )

@@ -14,6 +14,7 @@ from gnomon.assurance.fairness.quantities import LIKELIHOOD_GAP, PREFERENCE
 from gnomon.assurance.fairness.rows import Rows
 from gnomon.assurance.registry import register
 from gnomon.randomness import Rng
+from gnomon.statistics import Family
 
 _FAULTS = "Blodgett et al., ACL 2021.acl-long.81: many pairs are no test of a stereotype"
 
@@ -48,9 +49,15 @@ class BiasPairs(Comparable):
 
     score: Literal["default", "shared", "sentence"] = "default"
 
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """See `Evaluation.reads`; ``pairs_anti`` where it is there."""
+        return ("pairs", "pairs_anti")
+
     def inapplicable(self, deployment: Deployment) -> str:
         """See `Evaluation.inapplicable`."""
-        return super().inapplicable(deployment) or no_language_model(deployment, masked=True)
+        lacking = "" if deployment.has("pairs") else "no material 'pairs'"
+        return lacking or no_language_model(deployment, masked=True)
 
     def rows(self, deployment: Deployment, rng: Rng) -> list[Rows]:
         """See `Comparable.rows`."""
@@ -68,6 +75,7 @@ class BiasPairs(Comparable):
             scores = likelihoods(subject, [one for _, _, one in kept], shared=score == "shared")
         gaps = scores[:, 0] - scores[:, 1]
         groups = sorted({pair.group for _, pair, _ in kept})
+        family = Family("groups of pairs", tuple(groups)) if len(groups) > 1 else None
         found = []
         for group in ["all", *groups] if len(groups) > 1 else ["all"]:
             for quantity in (PREFERENCE, LIKELIHOOD_GAP):
@@ -87,7 +95,7 @@ class BiasPairs(Comparable):
                         clusterings=tuple(tuple(kept[i][1].clusters[way] for i in inside) for way in range(given.ways)),
                         counted=counted,
                         within=(0.0, 1.0) if counted else (-np.inf, np.inf),
-                        family=1 if group == "all" else len(groups),
+                        family=None if group == "all" else family,
                         estimator=self.name,
                         diagnostics={
                             "pairs": len(inside),

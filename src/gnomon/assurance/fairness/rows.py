@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gnomon.assurance.fairness.crossed import Clusters, crossed_proportion, crossed_spread, student
+from gnomon.assurance.fairness.crossed import Clusters, crossed_proportion, crossed_spread, independent, student
 from gnomon.errors import GnomonError
 from gnomon.measurement import Measurement, Quantity, Uncertainty
-from gnomon.statistics import paired_difference, proportion
+from gnomon.statistics import Family, paired_difference, proportion
 from gnomon.statistics.bounded import betting_interval
 from gnomon.statistics.clusters import sums_by_cluster
+from gnomon.statistics.paired import tango
 
 Array = NDArray[np.float64]
 
@@ -39,7 +40,7 @@ class Rows:
     sides : ``(n,)`` of 1 and -1; by default all 1.
     within : bounds that no x can be outside of.
     counted : whether every x is 0 or 1, so that the mean is a proportion.
-    family : how many readings, this among them, have intervals that hold at once at the level asked for.
+    family : readings, this among them, whose intervals hold at once at the level asked for.
     """
 
     quantity: Quantity
@@ -51,7 +52,7 @@ class Rows:
     sides: NDArray[np.int64] | None = None
     within: tuple[float, float] = (-np.inf, np.inf)
     counted: bool = False
-    family: int = 1
+    family: Family | None = None
     estimator: str = ""
     diagnostics: Mapping[str, Any] = field(default_factory=dict)
 
@@ -71,11 +72,11 @@ class Rows:
     def measurement(self, level: float) -> Measurement:
         """The reading, with its interval."""
         if not len(self.values):
-            return self._insufficient("there are no rows", {"rows": 2.0})
-        spread = self._uncertainty(1 - (1 - level) / self.family)
+            return self._insufficient("there are no rows")
+        spread = self._uncertainty(self._own(level))
         if spread is None:
-            lonely = min(len(set(one)) for one in self.clusterings)
-            return self._insufficient(f"{lonely} independent cluster shows no spread", {"clusters": 10.0})
+            lonely = min(len(set(one)) for one in self.clusterings) < 2
+            return self._insufficient("one cluster shows no spread" if lonely else "all rows are alike")
         return self._told(self.quantity, self.value, spread, level)
 
     def change(self, other: Rows, quantity: Quantity, level: float) -> Measurement:
@@ -91,6 +92,7 @@ class Rows:
             raise GnomonError(f"the rows of {self.quantity.name} are not in one order", mend="read both alike")
         moved = replace(
             one,
+            quantity=replace(quantity, unit=self.quantity.unit),
             values=two.values - one.values,
             within=(one.within[0] - one.within[1], one.within[1] - one.within[0]),
             counted=False,
@@ -98,15 +100,16 @@ class Rows:
             diagnostics={"rows": len(one.keys), "left_out": len(set(self.keys) | set(other.keys)) - len(common)},
         )
         if not common:
-            return replace(moved._insufficient("no row is in both", {"rows": 2.0}), unit=self.quantity.unit)
-        own = 1 - (1 - level) / self.family
-        spread = moved._uncertainty(own)
-        if one.counted and len(one.clusterings) == 1 and one._plain:
-            _, spread = paired_difference(one.values, two.values, one.clusterings[0], level=own)
+            return moved._insufficient("no row is in both")
+        own = self._own(level)
+        spread = _of_counts(one, two, own) if one.counted and one._plain else moved._uncertainty(own)
         if spread is None:
-            found = moved._insufficient("no rows moved, so nothing shows by how much others would", {"clusters": 10.0})
-            return replace(found, quantity=quantity.name, symbol=quantity.symbol, unit=self.quantity.unit)
-        return replace(moved._told(quantity, moved.value, spread, level), unit=self.quantity.unit)
+            return moved._insufficient("no row moved, which does not show how far others would")
+        return moved._told(moved.quantity, moved.value, spread, level)
+
+    def _own(self, level: float) -> float:
+        """The level of this interval alone."""
+        return level if self.family is None else self.family.simultaneous(level)
 
     @property
     def _plain(self) -> bool:
@@ -132,7 +135,7 @@ class Rows:
     def _uncertainty(self, level: float) -> Uncertainty | None:
         if self.counted and self._plain and len(self.clusterings) == 1:
             return proportion(self.values, self.clusterings[0], level=level)[1]
-        spread = crossed_spread(self.influence, self.clusterings, level)
+        spread = crossed_spread(self.influence, self.clusterings, level, sides=self.sides)
         if spread is None:
             return None
         if self.counted and self._plain:
@@ -159,8 +162,8 @@ class Rows:
 
     def _told(self, quantity: Quantity, value: float, spread: Uncertainty, level: float) -> Measurement:
         diagnostics = dict(self.diagnostics)
-        if self.family > 1:
-            diagnostics["family"] = self.family
+        if self.family is not None:
+            diagnostics |= {"family": self.family.name, "members": len(self.family.members)}
         return Measurement.ok(
             quantity,
             value,
@@ -170,7 +173,21 @@ class Rows:
             diagnostics=diagnostics,
         )
 
-    def _insufficient(self, reason: str, suffices: Mapping[str, float]) -> Measurement:
+    def _insufficient(self, reason: str) -> Measurement:
         return Measurement.insufficient(
-            self.quantity, reason, suffices=suffices, labels=self.labels, estimator=self.estimator
+            self.quantity, reason, suffices={"clusters": 10.0}, labels=self.labels, estimator=self.estimator
         )
+
+
+def _of_counts(before: Rows, after: Rows, level: float) -> Uncertainty | None:
+    """Tango's interval for the change of a proportion, at the number of independent pairs that the rows are worth."""
+    if len(before.clusterings) == 1:
+        return paired_difference(before.values, after.values, before.clusterings[0], level=level)[1]
+    moved = after.values - before.values
+    n, share = len(moved), float(moved.mean())
+    spread = crossed_spread((moved - share) / n, before.clusterings, level)
+    if spread is None:
+        return None
+    worth = independent(float(np.square(moved).mean()) - share**2, n, spread, before.clusterings, level)
+    low, high = tango(float((moved > 0).mean()) * worth, float((moved < 0).mean()) * worth, worth, level=level)
+    return Uncertainty.interval(low, high, level=level, covers={"data"}, effective_samples=worth, systematic=0.0)

@@ -61,19 +61,22 @@ class CounterfactualSwaps(Comparable):
         with deployment.defence.on() as subject:
             loss, distance = changes(subject, [pair for _, pair in kept])
         which = [one for one, _ in kept]
+        unreadable = len(asked) - len(kept)
         kinds = np.array([one.swap.kind for one in which], dtype=object)
         found: list[Rows] = []
         for kind in dict.fromkeys(swap.kind for swap in swaps):
             inside = kinds == kind
-            found.append(self._reading(SWAP_LOSS, kind, which, loss, inside))
-            found.append(self._reading(SWAP_DISTANCE, kind, which, distance, inside))
+            found.append(self._reading(SWAP_LOSS, kind, which, loss, inside, unreadable))
+            found.append(self._reading(SWAP_DISTANCE, kind, which, distance, inside, unreadable))
             if kind != NEUTRAL and (kinds == NEUTRAL).any() and inside.any():
                 both = inside | (kinds == NEUTRAL)
                 p = _relabelled(
                     distance[both], inside[both], [w.swap.name for w, b in zip(which, both, strict=True) if b],
                     rng.child("relabelled", kind).numpy(),
                 )  # fmt: skip
-                found.append(self._reading(SWAP_EXCESS, kind, which, distance, both, inside, {"permutation_p": p}))
+                found.append(
+                    self._reading(SWAP_EXCESS, kind, which, distance, both, unreadable, inside, {"permutation_p": p})
+                )
         return found
 
     def _reading(
@@ -83,6 +86,7 @@ class CounterfactualSwaps(Comparable):
         which: Sequence[Swapped],
         values: Array,
         chosen: NDArray[np.bool_],
+        unreadable: int,
         positive: NDArray[np.bool_] | None = None,
         diagnostics: dict[str, float] | None = None,
     ) -> Rows:
@@ -107,6 +111,7 @@ class CounterfactualSwaps(Comparable):
             diagnostics={
                 "texts": len({one.text for one in here}),
                 "swaps": len(set(names)),
+                "unreadable": unreadable,
                 "over": "texts and swaps" if len(ways) > 1 else "texts",
                 **(diagnostics or {}),
             },

@@ -59,6 +59,7 @@ class ToyRates(Evaluation):
 @contextmanager
 def registered() -> Iterator[None]:
     """`ToyRates` among the evaluations, without the others."""
+    registry.load()  # or what is imported meanwhile would be registered among the toys only
     kept = registry._registered, registry._loaded
     registry._registered, registry._loaded = {ToyRates.name: ToyRates}, True
     ToyRates.calls.clear()

@@ -41,6 +41,7 @@ class Lines(Evaluation):
 
 @pytest.fixture(autouse=True)
 def only_the_toy() -> Iterator[None]:
+    registry.load()  # or what is imported meanwhile would be registered among the toys only
     kept = registry._registered, registry._loaded
     registry._registered, registry._loaded = {Lines.name: Lines}, True
     yield

@@ -109,7 +109,7 @@ def test_labels_choose_a_measurement_and_each_asks_it_of_all() -> None:
     assert "3 measurements fit" in row.reason
     assert "toy_rate (on = a)" in row.reason
     (row,) = decided(threshold=[threshold(labels={"on": "d"}, **counts)]).rows
-    assert (row.verdict, "0 measurements fit" in row.reason) == ("insufficient", True)
+    assert (row.verdict, "no measurement fits: there is toy_rate (on = a)" in row.reason) == ("insufficient", True)
     (row,) = decided(threshold=[threshold(each=True, **counts)]).rows
     assert row.verdict == "crossed"
     assert row.measured is not None

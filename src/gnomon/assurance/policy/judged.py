@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -16,6 +16,7 @@ from gnomon.measurement.value import encode_value
 
 State = Literal["clears", "fails", "open"]
 _ROUNDING = 1e-11  # of levels
+_NAMED = 4  # of the measurements among which a policy has to choose
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,8 +68,7 @@ def judge(limit: Limit, answer: Answer, share: float) -> Judged:
         return Judged(limit=limit, state="open", confidence=confidence, reason=answer.reason)
     fitting = tuple(m for m in answer.measurements if _fits(limit, m))
     if not fitting or (len(fitting) > 1 and not limit.each):
-        told = "; ".join(dict.fromkeys(_named(m) for m in answer.measurements)) or "nothing"
-        reason = f"{len(fitting)} measurements fit, of {told}: state labels, or each = true for all"
+        reason = _several(fitting) if fitting else f"no measurement fits: there is {_some(answer.measurements)}"
         return Judged(limit=limit, state="open", confidence=confidence, reason=reason, measurements=fitting)
     each = [_one(limit, m, confidence) for m in fitting]
     worst = min(each, key=_urgency)
@@ -124,6 +124,16 @@ def _fits(limit: Limit, m: Measurement) -> bool:
     return (not limit.quantity or m.quantity == limit.quantity) and all(
         m.labels.get(name) == text for name, text in limit.labels.items()
     )
+
+
+def _several(fitting: Sequence[Measurement]) -> str:
+    return f"{len(fitting)} measurements fit, {_some(fitting)}: state labels, or each = true for all"
+
+
+def _some(measurements: Sequence[Measurement]) -> str:
+    names = list(dict.fromkeys(_named(m) for m in measurements))
+    more = f" and {len(names) - _NAMED} others" if len(names) > _NAMED else ""
+    return "; ".join(names[:_NAMED]) + more if names else "none"
 
 
 def _named(m: Measurement) -> str:

@@ -14,7 +14,7 @@ def counted(value: float, error: float | None, count: int | None, *, share: bool
     that only where all are 0 or 1. So an error of that size shows what they were, and n as well if it is not stated.
     A value of 0 or 1 shows it for a ``share``, whose points are known to lie between.
 
-    >>> counted(0.25, 0.0690065559, None, share=True)
+    >>> counted(0.25, 0.0693375245, None, share=True)
     (10, 40)
     >>> counted(0.0, 0.0, 30, share=True), counted(0.25, 0.05, 40, share=True)
     ((0, 30), None)

@@ -18,6 +18,7 @@ from gnomon.report.numbers import plain, read, unit_text
 
 PAGE = "case.html"
 _HASH_SHOWN = 16
+_LONGEST = 320  # letters of a reason
 _VERDICTS = {
     "within": ("Within policy", "good"),
     "crossed": ("Threshold crossed", "bad"),
@@ -99,8 +100,14 @@ def _row(row: dict[str, Any]) -> dict[str, Any]:
         "guards": [
             {**one, "shown": _interval(one["measured"]), "tone": _tone(one["verdict"])} for one in row["safeguards"]
         ],
+        "reason": _short(row["reason"]),
         "tone": _tone(row["verdict"]),
     }
+
+
+def _short(text: str) -> str:
+    """``text`` as far as a table has room for it; all of it is in the case."""
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST].rsplit(' ', 1)[0]} …"
 
 
 def _tone(verdict: str) -> str:
@@ -135,7 +142,7 @@ def _tree(case: Case, name: str) -> dict[str, Any]:
         found["rule"] = "all of these have to hold" if node.rule == "all" else "any of these will do"
     if isinstance(node, Claim):
         found["doubts"] = [
-            (doubt.text, doubt.settled_by) for one in node.doubts if isinstance(doubt := case.by_id[one], Doubt)
+            (_short(doubt.text), doubt.settled_by) for one in node.doubts if isinstance(doubt := case.by_id[one], Doubt)
         ]
     if isinstance(node, Evidence):
         m = node.measured

@@ -8,7 +8,7 @@ from typing import Any
 import altair as alt
 import numpy as np
 
-from gnomon.assurance.case import Case
+from gnomon.assurance.case import Case, Criterion
 from gnomon.measurement import Measurement
 from gnomon.phenomena import Curve, Picture, Rule
 from gnomon.report.figures.figure import INK, MUTED, SERIES, WIDTH, Figure, chart_of_rows, finished, slug
@@ -16,8 +16,8 @@ from gnomon.report.figures.pictures import figure_of
 
 _ROW = 46  # height of a threshold, in pixels
 _LONGEST = 56  # letters of a title in the figure
-# within, insufficient, crossed: told apart by shape as well as by colour
-_STATES = ("within", "insufficient", "crossed")
+# told apart by shape as well as by colour
+_STATES = ("clears its line", "open", "past its line")
 _COLOURS = (SERIES[2], "#8a5a00", SERIES[1])
 _SHAPES = ("circle", "diamond", "cross")
 
@@ -38,31 +38,29 @@ def _lines(case: Case) -> Iterator[dict[str, Any]]:
     """A row of the figure for each threshold and each safeguard that has a value."""
     for row in case.decision["rows"]:
         if row["limit"] is not None:
-            yield from _line(row["title"] or row["threshold"], row["measured"], row, row["verdict"])
-        words = {"proven": "within", "fails": "crossed"}
+            yield from _line(row["title"] or row["threshold"], row["measured"], row)
         for one in row["safeguards"]:
-            yield from _line(
-                one.get("title") or one["id"], one["measured"], one, words.get(one["verdict"], "insufficient")
-            )
+            yield from _line(one.get("title") or one["id"], one["measured"], one)
 
 
-def _line(title: str, measured: dict[str, Any], limit: dict[str, Any], state: str) -> Iterator[dict[str, Any]]:
+def _line(title: str, measured: dict[str, Any], limit: dict[str, Any]) -> Iterator[dict[str, Any]]:
     numbers = [measured[key] for key in ("value", "low", "high")]
     if not all(isinstance(number, (int, float)) for number in numbers):
         return
-    sign = -1.0 if limit["worse"] == "above" else 1.0
     value, low, high = map(float, numbers)
-    side, buffer = "below" if limit["worse"] == "above" else "above", limit["buffer"] or 0.0
+    criterion = Criterion(worse=limit["worse"], limit=limit["limit"], buffer=limit["buffer"] or 0.0, level=0.0)
+    side = "below" if limit["worse"] == "above" else "above"
+    state = {"supported": _STATES[0], "undeveloped": _STATES[1], "refuted": _STATES[2]}[criterion.of(low, high)]
     yield {
         "label": title if len(title) <= _LONGEST else f"{title[: _LONGEST - 1]}…",
         "value": value,
         "low": low,
         "high": high,
-        "limit": limit["limit"],
-        "line": limit["limit"] + sign * buffer,
+        "limit": criterion.limit,
+        "line": criterion.line,
         "state": state,
         "reading": f"{value:.4g} [{low:.4g}, {high:.4g}]",
-        "asked": f"{side} {limit['limit']:g}, buffer {buffer:g}",
+        "asked": f"{side} {criterion.limit:g}, buffer {criterion.buffer:g}",
     }
 
 
@@ -91,18 +89,18 @@ def _against(rows: Sequence[dict[str, Any]], key: str, title: str, *, domain: tu
     ]
     layers = [
         base.mark_bar(height=16, color=MUTED, opacity=0.3).encode(x=alt.X("line:Q", scale=scale), x2="limit:Q"),
-        base.mark_tick(color=INK, thickness=2.5, size=22).encode(x=alt.X("limit:Q", scale=scale)),
+        base.mark_tick(color=INK, thickness=2.5, size=18).encode(x=alt.X("limit:Q", scale=scale)),
         base.mark_rule(strokeWidth=3).encode(x=alt.X("low:Q", scale=scale), x2="high:Q", color=colour),
         base.mark_point(filled=True, size=90, opacity=1).encode(x=x, color=colour, shape=shape, tooltip=tooltip),
     ]
-    layers.append(base.mark_text(color=INK, align="left", dy=-15, fontSize=12).encode(x=alt.value(0), text="label:N"))
+    layers.append(base.mark_text(color=INK, align="left", dy=-18, fontSize=12).encode(x=alt.value(0), text="label:N"))
     said = "; ".join(f"{row['label']}: {row['reading']}, {row['asked']}, {row['state']}" for row in rows)
     return Figure(
         key=slug("against", key),
         title=title,
         caption="Points and bars are what was measured, with the interval that decides; upright strokes are limits, "
-        "and the grey beside one is its buffer. A row is within when its whole bar is on the good side of limit and "
-        "buffer, or when its safeguards are.",
+        "and the grey beside one is its buffer. A row is within when it clears its line, limit and buffer, or when "
+        "all its safeguards clear theirs.",
         alt=f"{title}. {said}.",
         spec=finished(alt.LayerChart(layer=layers), rows, title=title, width=WIDTH, height=_ROW * len(labels)),
         quantities=(),

@@ -101,7 +101,11 @@ AMPLIFICATION = catalogue.add(
         name="bias_amplification",
         symbol=r"A",
         definition=r"A = \frac1{|O|} \sum_o \operatorname{sign}(\pi_o - \tfrac12)\, (s_o - \pi_o)",
-        convention="π is the share of women among the people of the occupation; the interval is over occupations.",
+        convention=(
+            "π is the share of women among the people of the occupation, or in the data that the label `reference` names;"
+            " of more than two groups, summed over those above 1/|G|. The interval is over occupations, and over"
+            " templates too where there are several and the label is there."
+        ),
         source="Zhao et al., arXiv:1707.09457",
         lowest=-1.0,
         highest=1.0,

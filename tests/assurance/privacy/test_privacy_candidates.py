@@ -9,7 +9,7 @@ import pytest
 import torch
 from privacy_subjects import untrained
 
-from gnomon.assurance.privacy.candidates import tail_log_probabilities, text_log_probabilities
+from gnomon.assurance.privacy.candidates import tail_ranks, text_ranks
 from gnomon.assurance.privacy.likelihoods import likelihoods
 from gnomon.assurance.privacy.spaces import Space
 from gnomon.errors import GnomonError
@@ -18,14 +18,33 @@ from gnomon.organisms.language_models.tokenizer import byte_pairs
 from gnomon.subjects.generation import generate, prompt_ids
 
 
-def test_tree_gives_what_each_tail_gives(tmp_path: Path) -> None:
+def test_tree_gives_the_ranks_of_reading_every_tail(tmp_path: Path) -> None:
     subject = untrained(tmp_path)
-    heads = [[1, 5, 6], [1, 7, 8], [1, 5, 6, 9]]
-    tails = [[10, 11, 12], [10, 11, 13], [10, 14], [15], [16, 11, 12, 12], [10, 14, 10]]
-    found = tail_log_probabilities(subject, heads, tails)
-    for row, head in zip(found, heads, strict=True):
-        expected = [sum(sequence_log_probabilities(subject, [head + t])[0][len(head) - 1 :]) for t in tails]
-        np.testing.assert_allclose(row, expected, atol=2e-5)
+    generator = np.random.default_rng(0)
+    heads = [[1, 5, 6], [1, 7, 8], [1, 5, 6, 9], [1, 9, 9], [1, 20, 4]]
+    tails = [list(tail) for tail in {tuple(generator.integers(4, 9, size=n).tolist()) for n in (1, 2, 3, 3, 4) * 25}]
+    own = generator.integers(len(tails), size=len(heads))
+    # of short tails nearly all else is less likely than they are, of long ones little
+    own[:2] = [min(range(len(tails)), key=lambda i: len(tails[i])), max(range(len(tails)), key=lambda i: len(tails[i]))]
+    better, equal = tail_ranks(subject, heads, tails, own)
+    assert equal.tolist() == [0] * len(heads)
+    for found, head, mine in zip(better.tolist(), heads, own.tolist(), strict=True):
+        read = sequence_log_probabilities(subject, [head + tail for tail in tails])
+        totals = np.array([one[len(head) - 1 :].sum() for one in read])
+        assert found == (totals > totals[mine]).sum()
+    assert min(better) < 10 < max(better)
+
+
+def test_equal_candidates_are_counted_apart(tmp_path: Path) -> None:
+    """Two words that the network cannot tell apart, neither in what it reads nor in what it says."""
+    subject = untrained(tmp_path)
+    with torch.no_grad():
+        for weights in (subject.module.get_input_embeddings().weight, subject.module.get_output_embeddings().weight):
+            weights[11] = weights[10]
+    tails = [[a, b] for a in (10, 11) for b in (10, 11)] + [[12, 12]]
+    better, equal = tail_ranks(subject, [[1, 5]], tails, np.array([0]))
+    assert equal.tolist() == [3]
+    assert better.tolist() in ([0], [1])
 
 
 def test_tokens_that_depend_on_the_prompt_are_read_one_by_one(tmp_path: Path) -> None:
@@ -33,17 +52,21 @@ def test_tokens_that_depend_on_the_prompt_are_read_one_by_one(tmp_path: Path) ->
     subject = untrained(tmp_path, tokenizer=byte_pairs(texts, 320))
     space, prompts = Space("##@"), ["my pin is ", "pin ab", "code"]
     candidates = space.texts()[::37]
-    found = text_log_probabilities(subject, prompts, candidates)
-    for row, prompt in zip(found, prompts, strict=True):
+    own = np.array([3, 40, 20])
+    better, _ = text_ranks(subject, prompts, candidates, own)
+    for found, prompt, mine in zip(better.tolist(), prompts, own.tolist(), strict=True):
         wholes = prompt_ids(subject, [prompt + text for text in candidates])
+        # all share what stands before the candidate
         totals = np.array([one.sum() for one in sequence_log_probabilities(subject, wholes)])
-        # all share what stands before: differences are those of whole texts
-        np.testing.assert_allclose(row - row[0], totals - totals[0], atol=5e-5)
+        assert found == (totals > totals[mine]).sum()
 
 
-def test_a_candidate_of_no_token_is_refused(tmp_path: Path) -> None:
+def test_a_candidate_of_no_token_or_of_anothers_is_refused(tmp_path: Path) -> None:
+    subject = untrained(tmp_path)
     with pytest.raises(GnomonError, match="adds no token"):
-        tail_log_probabilities(untrained(tmp_path), [[1]], [[2], []])
+        tail_ranks(subject, [[1]], [[2], []], np.array([0]))
+    with pytest.raises(GnomonError, match="candidates 1 and 2 are the same tokens"):
+        text_ranks(subject, ["is "], ["strange", "stranger"], np.array([0]))
 
 
 def test_likelihood_is_of_the_distribution(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from privacy_subjects import WORDS, memoriser, secrets_table, untrained, write_table
 
 from gnomon.assurance import Deployment, evaluations
@@ -15,6 +16,7 @@ from gnomon.assurance.privacy import CanaryExposure, Extraction, Membership, Pri
 from gnomon.errors import GnomonError, UnknownNameError
 from gnomon.measurement import Measurement
 from gnomon.randomness import Rng
+from gnomon.subjects import Subject
 
 _HEADER = ("prompt", "secret", "shown", "candidates")
 
@@ -85,6 +87,20 @@ def test_extraction_of_canaries(knowing: Deployment) -> None:
         assert (often.value, never.value) == (1.0, 0.0)
         assert 0 < never.uncertainty.high < 0.27
         assert often.uncertainty.low > 0.7
+
+
+class _Withholding:
+    """A monitor that raises an alarm on what is said of one owner."""
+
+    def alarms(self, subject: Subject, texts: Sequence[str]) -> NDArray[np.bool_]:
+        del subject
+        return np.array(["owner10" in text for text in texts])
+
+
+def test_what_a_monitor_withholds_is_not_extracted(knowing: Deployment) -> None:
+    guarded = replace(knowing, monitor=_Withholding())
+    found = _read(Extraction(queries=(100,)).run(guarded, Rng(0)), "extraction_rate", shown="4", decoding="sampled")
+    assert found.value == pytest.approx(11 / 12)
 
 
 def test_extraction_of_texts_against_a_control(knowing: Deployment, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from pydantic import Field
 
 from gnomon.assurance.deployment import Deployment
 from gnomon.assurance.evaluation import Evaluation
-from gnomon.assurance.privacy.candidates import text_log_probabilities
+from gnomon.assurance.privacy.candidates import text_ranks
 from gnomon.assurance.privacy.quantities import EXPOSURE_EXCESS
 from gnomon.assurance.privacy.randomisation import Randomised, randomisation_test
 from gnomon.assurance.privacy.secrets import MATERIAL, Secret, by_shown, has_secrets, secrets
@@ -62,7 +62,7 @@ def ranks(subject: Subject, canaries: Sequence[Secret], most: int, rng: Rng) -> 
     A secret is uniform among the candidates that are drawn too, given which these are, so that for one never shown the
     rank is uniform; what is lost is only that exposure ends at log2 of their number.
 
-    Cost: one forward pass of each beginning of a candidate, see `tail_log_probabilities`.
+    Cost: at most one forward pass of each beginning of a candidate, see `tail_ranks`.
     """
     better, equal, among = (np.zeros(len(canaries), dtype=np.int64) for _ in range(3))
     groups: dict[object, list[int]] = {}
@@ -72,11 +72,9 @@ def ranks(subject: Subject, canaries: Sequence[Secret], most: int, rng: Rng) -> 
         space = canaries[places[0]].space
         texts = space.texts() if space.size <= most else _drawn(canaries[places[0]], most, rng.child(places[0]))
         own = {text: number for number, text in enumerate(texts)}
-        scores = text_log_probabilities(subject, [canaries[i].document("") for i in places], texts)
-        for place, row in zip(places, scores, strict=True):
-            mine = row[own[canaries[place].secret]]
-            better[place], equal[place] = (row > mine).sum(), (row == mine).sum() - 1
-            among[place] = len(texts)
+        mine = np.array([own[canaries[i].secret] for i in places])
+        better[places], equal[places] = text_ranks(subject, [canaries[i].document("") for i in places], texts, mine)
+        among[places] = len(texts)
     return Ranks(better, equal, among, tuple(one.space.size for one in canaries))
 
 

@@ -111,7 +111,7 @@ _STATES = {"clears": "proven", "fails": "fails", "open": "open"}
 def _interval(one: Judged) -> str:
     if one.value is None or one.low is None or one.high is None:
         return "–"
-    at = ", ".join(one.at.values()) if len(one.measurements) > 1 else ""
+    at = ", ".join(f"{name}: {text}" for name, text in one.at.items())
     return f"{one.value:.4g} [{one.low:.4g}, {one.high:.4g}]" + (f" ({at})" if at else "")
 
 

@@ -115,6 +115,7 @@ def test_labels_choose_a_measurement_and_each_asks_it_of_all() -> None:
     assert row.measured is not None
     assert row.measured.value == 0.9
     assert len(row.measured.measurements) == 3
+    assert row.to_json()["measured"]["at"] == {"on": "c"}
     (row,) = decided(threshold=[threshold(each=True, options={"hits": {"a": 0, "b": 1}})]).rows
     assert row.verdict == "within"
     assert row.measured is not None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -29,7 +29,7 @@ class Judged:
     state : ``clears`` when the whole interval is on the good side of the line, ``fails`` when none of it is, else
         ``open``.
     value, low, high : what decides: of several measurements, the one nearest to failing; ``None`` where there is none.
-    at : its labels, beyond those that the line names.
+    at : its labels, as far as they tell it from the others that fit.
     confidence : of each end of the interval, as a one-sided bound: what was asked for, or more where the evaluation
         was asked at a stricter level for another row.
     reason : why it is open; empty otherwise.
@@ -71,8 +71,10 @@ def judge(limit: Limit, answer: Answer, share: float) -> Judged:
         reason = _several(fitting) if fitting else f"no measurement fits: there is {_some(answer.measurements)}"
         return Judged(limit=limit, state="open", confidence=confidence, reason=reason, measurements=fitting)
     each = [_one(limit, m, confidence) for m in fitting]
-    worst = min(each, key=_urgency)
-    return Judged(**{**vars(worst), "measurements": fitting})
+    worst = min(range(len(each)), key=lambda i: _urgency(each[i]))
+    told = {name: {m.labels.get(name) for m in fitting} for name in fitting[worst].labels}
+    at = {name: text for name, text in fitting[worst].labels.items() if len(told[name]) > 1}
+    return replace(each[worst], at=at, measurements=fitting)
 
 
 def _urgency(one: Judged) -> tuple[int, float]:
@@ -84,11 +86,7 @@ def _urgency(one: Judged) -> tuple[int, float]:
 
 
 def _one(limit: Limit, m: Measurement, confidence: float) -> Judged:
-    told: dict[str, Any] = {
-        "limit": limit,
-        "confidence": confidence,
-        "at": {name: text for name, text in m.labels.items() if name not in limit.labels},
-    }
+    told: dict[str, Any] = {"limit": limit, "confidence": confidence}
     if m.status != "ok":
         needed = ", ".join(f"{count:g} {what}" for what, count in m.suffices.items())
         return Judged(**told, state="open", reason=f"{m.reason} ({needed} would do)" if needed else m.reason)

@@ -102,8 +102,8 @@ AMPLIFICATION = catalogue.add(
         symbol=r"A",
         definition=r"A = \frac1{|O|} \sum_o \operatorname{sign}(\pi_o - \tfrac12)\, (s_o - \pi_o)",
         convention=(
-            "π is the share of women among the people of the occupation, or in the data that the label `reference` names;"
-            " of more than two groups, summed over those above 1/|G|. The interval is over occupations, and over"
+            "π is the share of women among the people of the occupation, or in the data that the label `reference`"
+            " names; of more than two groups, summed over those above 1/|G|. The interval is over occupations, and over"
             " templates too where there are several and the label is there."
         ),
         source="Zhao et al., arXiv:1707.09457",

@@ -44,7 +44,8 @@ def compare(score: Score, other: Score, *, level: float = 0.95) -> Comparison:
     """
     labels = score.labels
     if score.points is None or other.points is None:
-        reason = f"no samples in {(score if score.points is None else other).log.name}, so nothing can be paired"
+        lacking = (score if score.points is None else other).log.name
+        reason = f"{lacking} has no samples that this score is the mean of, so nothing can be paired"
         return Comparison(difference=_insufficient(reason, labels))
     one, two = _means(score.points), _means(other.points)
     shared = [key for key in one if key in two]

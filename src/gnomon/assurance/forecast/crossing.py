@@ -8,7 +8,9 @@ the shape h are not of interest. The interval holds every :math:`x_\times` with
     \hat\varphi = \max\bigl(1, X^2 / (k - 2)\bigr),
 
 D the least deviance over b and over the shapes, k the number of rungs and :math:`X^2` Pearson's statistic of the best
-curve: networks scatter by more than their test sets, and :math:`\hat\varphi` is that scatter as the rungs show it.
+curve. Networks scatter by more than their test sets: n trials of a share p are taken as worth
+:math:`n / (1 + n p (1 - p) \tau^2)`, :math:`\tau^2` being the variance of networks in log-odds that makes
+:math:`X^2 = k - 2`, or 0 where it is less already; of other numbers :math:`\tau^2` is added to the squared error.
 Where a curve that never crosses fits as well, the interval is open. That is a profile likelihood; for one straight
 line it gives Fieller's interval.
 
@@ -19,7 +21,8 @@ A law of `gnomon.laws` is not fitted here: it takes rows of unknown and alike sc
 has an error that is known and depends on the share.
 
 Sources: Venzon & Moolgavkar, Applied Statistics 37 (1988) 87 (profiles); McCullagh & Nelder, Generalized Linear Models
-(1989), 4.5 (scatter); Fieller, JRSS B 16 (1954) 175; Finney, Probit Analysis (1971), 4 (doses that have an effect).
+(1989), 4.5; Williams, Applied Statistics 31 (1982) 144 (scatter of shares, model III);
+Fieller, JRSS B 16 (1954) 175; Finney, Probit Analysis (1971), 4 (doses that have an effect).
 """
 
 from __future__ import annotations
@@ -31,7 +34,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from gnomon.assurance.forecast.curves import NUMBERS, SHARES, Shape, deviance, pearson
+from gnomon.assurance.forecast.curves import NUMBERS, SHARES, Shape, deviance, pearson, scatter_of, worth
 from gnomon.assurance.forecast.ladder import Ladder
 from gnomon.assurance.forecast.quantities import CROSSING
 from gnomon.errors import GnomonError
@@ -46,6 +49,7 @@ LEAST = 4
 _STEEPEST, _SHALLOWEST = 30.0, 1e-4  # slopes b, of h's argument by log C (of the values' range for numbers)
 _SLOPES, _FINER, _CLOSER = 32, 9, 11
 _PLACES = 240  # of log C that are tried
+_REFITS = 2  # with the scatter of networks that was found
 _TOLERANCE = 1e-9
 
 
@@ -124,7 +128,14 @@ def crossing(
     high = np.inf if never <= allowed else float(kept[-1])
     value = float(places[np.argmin(crossed)]) if crossed.min() <= never else np.inf
     curve = profile.curve(np.linspace(x[0], top, 80))
-    told = {"rungs": len(x), "shape": profile.best.name, "scatter": profile.scatter, "line": line, "worse": worse}
+    told = {
+        "rungs": len(x),
+        "shape": profile.best.name,
+        "scatter": profile.scatter,
+        "variance_of_networks": profile.apart,
+        "line": line,
+        "worse": worse,
+    }
     if low <= places[0] and high == np.inf:
         reason = f"{len(x)} rungs leave it open whether it is crossed before the lowest of them or never"
         found = Measurement.insufficient(CROSSING, reason, labels=labels, diagnostics=told, estimator="ladder")
@@ -163,13 +174,24 @@ class _Profile:
         shapes = SHARES if ladder.shares else NUMBERS
         positive = line > 0 and bool((self._y > 0).all())
         self._shapes = [one for one in shapes if ladder.shares or one.name != "power law" or positive]
+        self.apart = 0.0  # variance of networks
+        self._fit()
+        for _ in range(_REFITS):
+            fitted = self.curve(self._x)
+            self.apart = scatter_of(fitted, self._y, ladder.weights, shares=self._shares)
+            if not self.apart:
+                break
+            self._weights = worth(fitted, ladder.weights, self.apart, shares=self._shares)
+            self._fit()
+        squares = pearson(self.curve(self._x), self._y, self._weights, shares=self._shares)
+        self.scatter = max(1.0, squares / (len(self._x) - 2))
+
+    def _fit(self) -> None:
+        """The best curve of each shape, and of all."""
         self._fits = [self._free(one) for one in self._shapes]
         least = int(np.argmin([fit[0] for fit in self._fits]))
         self.best: Shape = self._shapes[least]
         _, self._middle, self._slope = self._fits[least]
-        fitted = self.curve(self._x)
-        # of the rungs about the best curve, over what their own errors make
-        self.scatter = max(1.0, pearson(fitted, self._y, self._weights, shares=self._shares) / (len(self._x) - 2))
 
     def crossing_at(self, places: Array) -> Array:
         """The least deviance over slopes towards the line's bad side and over shapes, at each crossing."""

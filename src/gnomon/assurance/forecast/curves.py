@@ -8,7 +8,8 @@ with h one of three: the logistic :math:`1/(1 + e^{-\eta})`; :math:`1 - \exp(-e^
 power law :math:`p \propto C^b`; and :math:`\exp(-e^{-\eta})`, its mirror image. Any other number is taken as normal
 with mean :math:`a + b \log C` or, where all are positive, :math:`e^{a + b \log C}`.
 
-Sources: McCullagh & Nelder, Generalized Linear Models (1989), 4.3 (shapes), 4.5 and 9 (scatter beyond the binomial).
+Sources: McCullagh & Nelder, Generalized Linear Models (1989), 4.3 (shapes), 4.5; Williams, Applied Statistics 31
+(1982) 144, model III (scatter beyond the binomial).
 """
 
 from __future__ import annotations
@@ -18,9 +19,11 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.optimize import brentq
 from scipy.special import expit, logit, xlogy
 
 Array = NDArray[np.float64]
+_WIDEST = 1e12  # variance of networks
 _EDGE = 1e-12  # of a share: no curve is quite at 0 or 1
 
 
@@ -58,3 +61,25 @@ def pearson(fitted: Array, y: Array, weights: Array, *, shares: bool) -> float:
     p = np.clip(fitted, _EDGE, 1 - _EDGE)
     variance = p * (1 - p) if shares else 1.0
     return float((weights * (y - fitted) ** 2 / variance).sum())
+
+
+def worth(fitted: Array, weights: Array, variance: float, *, shares: bool) -> Array:
+    """Weights of rungs whose networks have this ``variance``, in log-odds for shares."""
+    p = np.clip(fitted, _EDGE, 1 - _EDGE)
+    own = p * (1 - p) if shares else 1.0
+    return np.asarray(weights / (1 + variance * weights * own))
+
+
+def scatter_of(fitted: Array, y: Array, weights: Array, *, shares: bool) -> float:
+    """The variance of networks at which Pearson's sum is what it should be, :math:`k - 2`; 0 where it is no larger."""
+    due = len(y) - 2
+
+    def excess(variance: float) -> float:
+        return pearson(fitted, y, worth(fitted, weights, variance, shares=shares), shares=shares) - due
+
+    if excess(0.0) <= 0:
+        return 0.0
+    high = 1e-6
+    while excess(high) > 0 and high < _WIDEST:
+        high *= 4
+    return high if high >= _WIDEST else float(brentq(excess, 0.0, high))

@@ -84,6 +84,11 @@ def test_a_short_context_and_a_single_repetition_are_told() -> None:
     subject.context = 6
     found = rows(subject, prompt=50, written=4)
     assert found["flops_per_token", "prefill"].diagnostics["tokens"] == 2
+    shortest = rows(small_llama(), prompt=1, written=1)
+    assert shortest["cache_bytes_per_token", ""].value == 2 * 2 * 2 * 8 * 4
+    subject.context = 1
+    full = rows(subject, prompt=1, written=1)
+    assert full["flops_per_token", "decode"].reason == "the context of 1 leaves nothing to write"
     once = Efficiency(repeats=2, prompt=4, written=1).run(Deployment(subject=small_llama()), Rng(0))
     lacking = [m for m in once if m.status == "insufficient" and "phase" in m.labels]
     assert {m.quantity for m in lacking} == {"seconds_per_token", "energy_per_token", "carbon_per_token"}

@@ -255,9 +255,11 @@ def _compared(
         moved: Moved = "not measured"
         reason = "" if two else after.reason
         if two is not None and place in before.rows:
-            change = before.rows[place].change(after.rows[place], READING_CHANGE, level)
-            moved = _moved(change) if change.status == "ok" else "not told apart"
-            reason = change.reason
+            try:
+                change = before.rows[place].change(after.rows[place], READING_CHANGE, level)
+                moved, reason = (_moved(change) if change.status == "ok" else "not told apart"), change.reason
+            except GnomonError as error:  # the rows of the two cannot be paired
+                reason = error.cause
         elif two is not None:
             moved = _apart(one, two)
         found.append(

@@ -87,15 +87,16 @@ class Efficiency(Evaluation):
             found += self._phase(subject, "prefill", length, lambda: lambda: prefill(subject, ids), level)
             found.append(activations(subject, ids, self.name))
             try:
-                shorter, longer = Decoding(subject, ids[:, :-1]), Decoding(subject, ids)
                 if not written:
                     raise GnomonError(f"the context of {subject.context} leaves nothing to write", mend="shorten it")
+                decoding = Decoding(subject, ids)
+                longer = Decoding(subject, torch.cat([ids, ids[:, :1]], dim=1))
             except GnomonError as error:
                 lacking = (CACHE_BYTES, *_PHASED)
                 return [*found, *(self._insufficient(q, error.cause, _labels(q, "decode")) for q in lacking)]
-            grown = float(longer.kept_bytes - shorter.kept_bytes)
+            grown = float(longer.kept_bytes - decoding.kept_bytes)
             found.append(Measurement.ok(CACHE_BYTES, grown, Uncertainty.exact(), estimator=self.name))
-            return found + self._phase(subject, "decode", written, lambda: longer.writing(written), level)
+            return found + self._phase(subject, "decode", written, lambda: decoding.writing(written), level)
 
     def _phase(
         self, subject: Subject, phase: str, tokens: int, ready: Callable[[], Callable[[], Any]], level: float

@@ -207,10 +207,14 @@ def compare_changes(
 
 @dataclass(frozen=True)
 class _Read:
-    """What a deployment answered: readings by place, their rows where they have any, and why there are none."""
+    """What a deployment answered: readings by place, their rows where they have any, and why there are none.
+
+    ``lacking`` has the reasons of places of their own, ``reason`` that of all.
+    """
 
     readings: Mapping[Place, Measurement]
     rows: Mapping[Place, Rows]
+    lacking: Mapping[Place, str]
     reason: str = ""
 
 
@@ -222,21 +226,22 @@ def _read(question: Question, deployment: Deployment, rng: Rng, level: float) ->
         one = kind.model_validate(json.loads(question.options))
         reason = one.inapplicable(asked)
         if reason:
-            return _Read({}, {}, reason)
+            return _Read({}, {}, {}, reason)
         try:
             found = one.rows(asked, rng.child("assurance", question.evaluation, question.options))
         except GnomonError as error:
-            return _Read({}, {}, error.cause)
+            return _Read({}, {}, {}, error.cause)
         measured = [row.measurement(level) for row in found]
         rows = {_place(question, m): row for m, row in zip(measured, found, strict=True)}
     else:
         answer = ask(question, deployment, rng, level=level)
         if answer.reason:
-            return _Read({}, {}, answer.reason)
+            return _Read({}, {}, {}, answer.reason)
         measured = list(answer.measurements)
     scalar = {_place(question, m): m for m in measured if isinstance(m.value, float)}
     reason = "; ".join(dict.fromkeys(m.reason for m in measured if m.reason)) or "it gave no single number"
-    return _Read(scalar, rows, reason)
+    lacking = {_place(question, m): m.reason for m in measured if m.reason}
+    return _Read(scalar, rows, lacking, reason)
 
 
 def _place(question: Question, m: Measurement) -> Place:
@@ -253,7 +258,7 @@ def _compared(
         two = after.readings.get(place)
         change: Measurement | None = None
         moved: Moved = "not measured"
-        reason = "" if two else after.reason
+        reason = "" if two else after.lacking.get(place, after.reason)
         if two is not None and place in before.rows:
             try:
                 change = before.rows[place].change(after.rows[place], READING_CHANGE, level)

@@ -105,4 +105,6 @@ def _graded(
         return read_graded(path, columns=columns), None
     given = [] if questions is None else [f"{QUESTIONS}={questions}"]
     deployment = Deployed(subject=what, safeguards=safeguards, materials=given, device=device).open()
+    if not deployment.has(QUESTIONS):
+        raise GnomonError(f"there are no questions beside {what}", mend="give --questions FILE, with prompt and target")
     return grade(deployment, read_questions(deployment.material(QUESTIONS), columns=columns)), deployment

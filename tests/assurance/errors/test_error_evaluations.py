@@ -108,6 +108,15 @@ def test_without_material_it_says_so(tmp_path):
     assert evaluation("hallucination")().inapplicable(deployment(tmp_path))
 
 
+def test_what_is_too_little_says_so(tmp_path):
+    """One cluster, no confidences, and a network that reads no text."""
+    (tmp_path / "answers.csv").write_text("text,correct,cluster\na,1,x\nb,0,x\n", encoding="utf-8")
+    found = asked(tmp_path, "error_slices")
+    assert at(found, "worst_slice_error").status == "insufficient"
+    assert at(found, "error_rate").status == "ok"
+    assert {m.status for m in asked(tmp_path, "hallucination")} == {"insufficient"}
+
+
 def test_the_command_prints_slices_and_exits_with_one(folder, tmp_path, capsys):
     line = ["slices", str(folder / "answers.csv"), "--store", str(tmp_path / "store"), "--json"]
     assert run(line) == 1

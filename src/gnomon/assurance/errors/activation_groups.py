@@ -30,8 +30,9 @@ def activation_groups(
     k-means, seeded by k-means++, is fitted on the known examples, and every example belongs to the nearest centre. So
     the groups know nothing of the other examples, and nothing of errors.
 
-    Raises GnomonError for an unknown site and a text that is too long. Cost: one forward pass, and at most
-    :math:`50 n k` distances.
+    A text longer than the context is read at the last token that fits.
+
+    Raises GnomonError for an unknown site. Cost: one forward pass, and at most :math:`200 n k` distances.
     Sources: Arthur & Vassilvitskii, SODA 2007 (seeds); Sohoni et al., arXiv:2011.12945 (groups of activations).
     """
     concept = Concept(
@@ -41,7 +42,7 @@ def activation_groups(
         kind="graded",
         clusters=graded.clusters,
     )
-    data, intervals = located(subject, concept, "last", overlong="error")
+    data, intervals = located(subject, concept, "last", overlong="truncate")
     found = read_vectors(subject, data, [site], intervals, rng=rng)[site].values
     points = _reduced(found.to(torch.float64).cpu().numpy(), known)
     groups = {}

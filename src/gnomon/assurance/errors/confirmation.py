@@ -182,6 +182,8 @@ def difference_interval(first: Uncertainty, second: Uncertainty) -> Uncertainty:
 
 def shares_at_once(graded: Graded, chosen: Sequence[Mask], level: float) -> list[tuple[float, Uncertainty]]:
     """The mean error of each of the ``chosen`` parts; all intervals hold at once at ``level`` (Bonferroni)."""
+    if not chosen:
+        return []
     each = Family("parts", tuple(map(str, range(len(chosen))))).simultaneous(level)
     found = (share(graded, part, each) for part in chosen)
     return [(value, replace(interval, level=level)) for value, interval in found]

@@ -53,10 +53,10 @@ class ErrorSlices(Evaluation):
         return [overall(graded, level), *slice_measurements(self.search(deployment.subject, graded, rng, level=level))]
 
     def search(self, subject: Subject | None, graded: Graded, rng: Rng, *, level: float) -> Found:
-        """The slices of ``graded``; of the text and columns alone without a ``subject``."""
+        """The slices of ``graded``; by text and columns alone without a ``subject`` that reads texts."""
         known = graded.half(rng)
         groups = None
-        if subject is not None and self.activations:
+        if subject is not None and subject.tokenizer is not None and self.activations:
             groups = activation_groups(subject, graded, known, self.site or _middle(subject), rng.child("activations"))
         return find_slices(graded, rng, known=known, groups=groups, most=self.most, support=self.support, level=level)
 

@@ -51,6 +51,9 @@ class Hallucination(Evaluation):
     def run(self, deployment: Deployment, rng: Rng, *, level: float = 0.95) -> list[Measurement]:
         """See `Evaluation.run`. Cost: grading."""
         graded = graded_material(deployment, self.columns)
+        if graded.confidence is None:
+            reason = "the answers have no column confidence"
+            return [Measurement.insufficient(one, reason, estimator=self.name) for one in self.quantities]
         slices = list(slices_of(graded))
         parts = [name for name, _ in slices if name != ALL]
         each = Family("slices", tuple(parts)).simultaneous(level) if parts else level

@@ -58,6 +58,8 @@ def scores(
         compared = [(score, compare(score, others[score.key], level=level)) for score in read if score.key in others]
         if read and not compared:
             raise GnomonError(f"{against}: no score of the same task, metric and scorer", mend="compare like with like")
+        if len(compared) < len(read):
+            print(f"gnomon: scores not in {against}: {len(read) - len(compared)}", file=sys.stderr)
     corrected = _holm(compared)
     if as_json:
         print_json(_document(found, compared, corrected, level, gap))
@@ -66,7 +68,7 @@ def scores(
         if compared:
             _print_differences(compared, corrected, level, gap)
     for told in faults:
-        print(f"error: {told}", file=sys.stderr)
+        print(f"gnomon: {told}", file=sys.stderr)
     if faults:
         return _BAD_INPUT
     return 0 if any(m.status == "ok" for _, m, _ in found) else _INSUFFICIENT

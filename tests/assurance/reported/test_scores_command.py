@@ -80,6 +80,8 @@ def test_what_cannot_be_compared_says_why(
     assert "nothing can be paired" in compare(score, score).difference.reason
     assert run(["scores", str(one), "--against", str(bare)]) == 2
     assert "no score of the same task" in capsys.readouterr().err
+    assert run(["scores", str(one), str(bare), "--against", str(one)]) == 0
+    assert f"scores not in {one}: 1" in capsys.readouterr().err
 
 
 def test_bad_logs_are_told_in_one_line_each_after_the_others(

@@ -132,6 +132,11 @@ def attack() -> list[str]:
     return ["attack.py", "--peer", str(beside("nanogcg", "nanogcg==0.3.0"))]
 
 
+def efficiency() -> list[str]:
+    """FLOPs counted, beside torch's own counter."""
+    return ["efficiency.py"]
+
+
 def dictionaries() -> Path:
     """Python of the environment of the peers that train dictionaries."""
     return peer("sae", "sae-lens==6.54.12", "dictionary_learning==0.1.0")
@@ -155,6 +160,7 @@ BENCHMARKS = {
     "monitoring": monitoring,
     "drift": drift,
     "attack": attack,
+    "efficiency": efficiency,
 }
 
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from gnomon.assurance.errors.graded import Graded
+from gnomon.randomness import hashed
 
 Mask = NDArray[np.bool_]
 Kind = Literal["column", "word", "place", "length", "bigram", "activations"]
@@ -191,8 +192,8 @@ def _kept(
     touched = (of_cluster @ inside) > 0
     whole = (of_cluster @ inside) >= np.bincount(ids, minlength=count)[:, None]
     has, lacks = np.asarray(touched.sum(axis=0)), count - np.asarray(whole.sum(axis=0))
-    random = np.random.default_rng(0).integers(1, 2**40, size=len(ids)).astype(np.float64)  # a fixed hash of members
-    signature = inside.T.astype(np.float64) @ random
+    # equal members have equal sums of hashes; 40 bits, so that sums are exact
+    signature = inside.T.astype(np.float64) @ (hashed(0, np.arange(len(ids))) >> np.uint64(24)).astype(np.float64)
     simplest: dict[tuple[float, float], int] = {}
     sizes = np.asarray(inside.sum(axis=0), dtype=np.float64)
     for i in np.flatnonzero((has >= support) & (lacks >= support)).tolist():

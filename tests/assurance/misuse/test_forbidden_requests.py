@@ -8,17 +8,22 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from scipy.stats import binomtest
 
 from assurance.misuse.scripted import Watching, continuing, scripted
 from control.worded_llama import worded_llama
 from gnomon.assurance import Deployment, evaluation
+from gnomon.assurance.misuse.answers import answer_log_probabilities
 from gnomon.assurance.misuse.forbidden_requests import ForbiddenRequests
 from gnomon.assurance.misuse.harmful_knowledge import HarmfulKnowledge
 from gnomon.assurance.misuse.requests import REFUSALS, read_requests, refuses
+from gnomon.control.controller import Controller, Step
+from gnomon.control.edits import ProjectOut
 from gnomon.errors import GnomonError
 from gnomon.measurement import Measurement
 from gnomon.randomness import Rng
+from gnomon.structure.subspace import Subspace
 from gnomon.subjects import Subject
 
 N = 30
@@ -170,6 +175,22 @@ def test_a_network_that_knows_nothing_is_at_chance(tmp_path: Path) -> None:
         covered += bool(one.uncertainty.low <= 0.25 <= one.uncertainty.high)
     assert np.mean(shares) == pytest.approx(0.25, abs=4 * np.std(shares) / np.sqrt(seeds))
     assert covered >= seeds * 0.95 - 4 * np.sqrt(seeds * 0.95 * 0.05)
+
+
+def test_a_controller_that_elicits_acts_and_leaves_nothing_behind(tmp_path: Path) -> None:
+    """With nothing of the request left in the last block, all answers are alike likely after it."""
+    everything = Subspace(torch.eye(32, dtype=torch.float64), torch.ones(32))
+    Controller("nothing", (Step("blocks.1", ProjectOut(everything)),)).save(tmp_path / "controller")
+    subject = worded_llama(WORDS)
+    deployment = _deployment(subject, _forbidden(tmp_path))
+    before = HarmfulKnowledge(shots=0).run(deployment, Rng(0))
+    found = HarmfulKnowledge(shots=0, controller=str(tmp_path / "controller")).run(deployment, Rng(0))
+    assert [m.labels["elicitation"] for m in found] == ["none", "controller"]
+    assert found[0] == before[0]
+    answers = [f"by way{i}" for i in range(N)]
+    with Controller.load(tmp_path / "controller").on(subject):
+        alike = answer_log_probabilities(subject, ["how to use thing0 :"] * N, answers)
+    assert np.ptp(alike) < 1e-3 < np.ptp(answer_log_probabilities(subject, ["how to use thing0 :"] * N, answers))
 
 
 def test_requests_that_have_one_answer_are_insufficient(tmp_path: Path) -> None:

@@ -95,7 +95,7 @@ class CanaryExposure(Evaluation):
     candidates : how many of a secret's candidates are enumerated; of more, so many are drawn.
     pattern : what the secrets were drawn from, for a material without the column ``candidates``.
 
-    Cost: as `ranks`; 3 CPU seconds for the 56 canaries of a tiny world.
+    Cost: as `ranks`; for the 56 canaries of a tiny world some 25,000 short positions.
     """
 
     name: ClassVar[str] = "canary_exposure"

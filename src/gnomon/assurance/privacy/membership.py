@@ -53,7 +53,7 @@ class Membership(Evaluation):
         grammar that wrote the stories is the reference.
     false_alarms : rates at which detection is told.
 
-    Cost: one forward pass over the texts, and up to 105 fits of words a draw; 6 CPU seconds on a tiny world.
+    Cost: one forward pass over the texts, and up to 105 fits of words a draw, which take most of it.
     """
 
     name: ClassVar[str] = "membership"
@@ -66,7 +66,7 @@ class Membership(Evaluation):
     )
     materials: ClassVar[tuple[str, ...]] = (MEMBERS, NON_MEMBERS)
 
-    texts: Annotated[int, Field(ge=20)] = 500
+    texts: Annotated[int, Field(ge=20)] = 300
     references: tuple[str, ...] = ()
     false_alarms: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = (0.01, 0.001)
 

@@ -70,7 +70,7 @@ class PrivacyAudit(Evaluation):
     pattern: str = ""
     delta: Annotated[float, Field(ge=0, lt=1)] = 1e-5
     guesses: Annotated[tuple[Annotated[float, Field(gt=0, le=1)], ...], Field(min_length=1)] = (0.03, 0.2, 1.0)
-    texts: Annotated[int, Field(ge=20)] = 500
+    texts: Annotated[int, Field(ge=20)] = 300
     score: str = "loss"
     references: tuple[str, ...] = ()
     inclusion: Literal["pairs", "coin"] = "pairs"

@@ -27,6 +27,7 @@ def page(case: Case, folder: Path) -> str:
     return write_page(case, folder).read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("harm", "says"), [(0, "Within policy"), (60, "Threshold crossed"), ("insufficient", "Insufficient evidence")]
 )
@@ -55,7 +56,7 @@ def test_the_page_needs_nothing_from_elsewhere_and_the_contents_lead_to_it(tmp_p
 
 
 def test_names_from_a_case_are_text(tmp_path: Path) -> None:
-    document = made(0).to_json()
+    document = made("insufficient").to_json()
     document["subject"]["name"] = "<script>alert(1)</script>"
     document["decision"]["sentence"] = "<img src=x onerror=alert(1)>"
     html = page(Case.model_validate(document), tmp_path)
@@ -63,6 +64,7 @@ def test_names_from_a_case_are_text(tmp_path: Path) -> None:
     assert "<img src=x" not in html
 
 
+@pytest.mark.slow
 def test_forecasts_are_drawn_with_their_line(tmp_path: Path) -> None:
     rungs = [(10.0 ** (10 + i / 2), share) for i, share in enumerate((0.01, 0.03, 0.08, 0.18))]
     found = crossing(Ladder(rungs=tuple(Rung(compute=c, value=p, trials=2000.0) for c, p in rungs)), 0.5)

@@ -53,16 +53,12 @@ def share(hits: np.ndarray, data: str, seed: int, *, items: bool = False) -> Mea
     return found.recorded(found.cost, made_by)
 
 
-@pytest.mark.parametrize(
-    ("dependence", "least"),
-    [("paired", 0.93), ("independent", 0.93), ("any", 0.93)],
-    ids=["paired", "independent", "any"],
-)
-def test_the_interval_of_a_difference_covers_it_as_often_as_it_says(dependence: str, least: float) -> None:
-    """Over 400 pairs of samples the interval at 95 % holds the true difference of 0.1; two standard errors are 2 %."""
+@pytest.mark.parametrize("dependence", ["paired", "independent", "any"])
+def test_the_interval_of_a_difference_covers_it_as_often_as_it_says(dependence: str) -> None:
+    """Over 200 pairs of samples the interval at 95 % holds the true difference, but for three standard errors."""
     rng = np.random.default_rng(5)
     held, widths = 0, []
-    for _ in range(400):
+    for _ in range(200):
         shared = rng.random(150)
         first = shared < 0.3
         second = (shared if dependence != "independent" else rng.random(150)) < 0.4
@@ -77,7 +73,7 @@ def test_the_interval_of_a_difference_covers_it_as_often_as_it_says(dependence: 
         assert high is not None
         held += low <= 0.1 <= high
         widths.append(high - low)
-    assert held / 400 >= least
+    assert held / 200 >= 0.95 - 3 * np.sqrt(0.95 * 0.05 / 200)
     if dependence == "paired":  # pairs of one draw are far surer than their separate intervals
         assert np.mean(widths) < 2 * stats.norm.ppf(0.975) * np.sqrt(0.3 * 0.7 / 150 + 0.4 * 0.6 / 150)
 

@@ -120,9 +120,9 @@ def covered(curve: str, runs: int, **how: float) -> tuple[float, float]:
 
 
 def test_intervals_hold_the_truth() -> None:
-    """Thirty ladders at 90 %: fewer than 22 that hold it have a probability of at most 0.2 %."""
-    held, _ = covered("logistic", 30, trials=1000, scatter=0.1)
-    assert held >= stats.binom.ppf(0.002, 30, 0.9) / 30
+    """Fifteen ladders at 90 %: fewer than 10 that hold it have a probability of at most 0.2 %."""
+    held, _ = covered("logistic", 15, trials=1000, scatter=0.1)
+    assert held >= stats.binom.ppf(0.002, 15, 0.9) / 15
 
 
 @pytest.mark.slow

@@ -4,13 +4,14 @@ Every curve of `gnomon.assurance.forecast.curves` is written by where it crosses
 :math:`h(\eta_\ell + b\,(\log C - x_\times))`, so that :math:`x_\times = \log C_\times` is a parameter of it, and b and
 the shape h are not of interest. The interval holds every :math:`x_\times` with
 
-.. math:: D(x_\times) - \min D \;\le\; \hat\varphi\, F_{1,\,k-2}(\text{level}), \qquad
-    \hat\varphi = \max\bigl(1, X^2 / (k - 2)\bigr),
+.. math:: D(x_\times) - \min D \;\le\; \hat\varphi\, F_{1,\,f}(\text{level}), \qquad
+    \hat\varphi = \max\bigl(1, X^2 / f\bigr),
 
-D the least deviance over b and over the shapes, k the number of rungs and :math:`X^2` Pearson's statistic of the best
-curve. Networks scatter by more than their test sets: n trials of a share p are taken as worth
-:math:`n / (1 + n p (1 - p) \tau^2)`, :math:`\tau^2` being the variance of networks in log-odds that makes
-:math:`X^2 = k - 2`, or 0 where it is less already; of other numbers :math:`\tau^2` is added to the squared error.
+D the least deviance over b and over the shapes, :math:`X^2` Pearson's statistic of the best curve, and f the number of
+rungs less two, without those of which less than one hit (or miss) is expected: they tell nothing of scatter. Networks
+scatter by more than their test sets: n trials of a share p are taken as worth :math:`n / (1 + n p (1 - p) \tau^2)`,
+:math:`\tau^2` being the variance of networks in log-odds that makes :math:`X^2 = f`, or 0 where it is less already; of
+other numbers :math:`\tau^2` is added to the squared error.
 Where a curve that never crosses fits as well, the interval is open. That is a profile likelihood; for one straight
 line it gives Fieller's interval.
 
@@ -34,7 +35,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from gnomon.assurance.forecast.curves import NUMBERS, SHARES, Shape, deviance, pearson, scatter_of, worth
+from gnomon.assurance.forecast.curves import NUMBERS, SHARES, Shape, deviance, freedom, pearson, scatter_of, worth
 from gnomon.assurance.forecast.ladder import Ladder
 from gnomon.assurance.forecast.quantities import CROSSING
 from gnomon.errors import GnomonError
@@ -122,7 +123,7 @@ def crossing(
     crossed = profile.crossing_at(places)
     never = min(profile.never(), profile.beyond(top))
     best = min(float(crossed.min()), never)
-    allowed = best + profile.scatter * float(stats.f.ppf(level, 1, len(x) - 2)) + _TOLERANCE
+    allowed = best + profile.scatter * float(stats.f.ppf(level, 1, profile.freedom)) + _TOLERANCE
     kept = places[crossed <= allowed]
     low = float(kept[0]) if len(kept) else top
     high = np.inf if never <= allowed else float(kept[-1])
@@ -183,8 +184,10 @@ class _Profile:
                 break
             self._weights = worth(fitted, ladder.weights, self.apart, shares=self._shares)
             self._fit()
-        squares = pearson(self.curve(self._x), self._y, self._weights, shares=self._shares)
-        self.scatter = max(1.0, squares / (len(self._x) - 2))
+        fitted = self.curve(self._x)
+        self.freedom = freedom(fitted, ladder.weights, shares=self._shares)
+        squares = pearson(fitted, self._y, self._weights, shares=self._shares)
+        self.scatter = max(1.0, squares / self.freedom)
 
     def _fit(self) -> None:
         """The best curve of each shape, and of all."""

@@ -70,9 +70,15 @@ def worth(fitted: Array, weights: Array, variance: float, *, shares: bool) -> Ar
     return np.asarray(weights / (1 + variance * weights * own))
 
 
+def freedom(fitted: Array, weights: Array, *, shares: bool) -> int:
+    """Degrees of freedom that tell scatter: rungs of at least one expected hit and miss, less two."""
+    telling = weights * fitted * (1 - fitted) >= 1 if shares else np.ones(len(fitted), dtype=bool)
+    return max(1, int(telling.sum()) - 2)
+
+
 def scatter_of(fitted: Array, y: Array, weights: Array, *, shares: bool) -> float:
-    """The variance of networks at which Pearson's sum is what it should be, :math:`k - 2`; 0 where it is no larger."""
-    due = len(y) - 2
+    """The variance of networks at which Pearson's sum is its degrees of freedom; 0 where it is no larger."""
+    due = freedom(fitted, weights, shares=shares)
 
     def excess(variance: float) -> float:
         return pearson(fitted, y, worth(fitted, weights, variance, shares=shares), shares=shares) - due

@@ -175,6 +175,13 @@ def test_membership_is_refused_where_the_texts_tell(dated: Deployment) -> None:
 
 
 @pytest.mark.slow
+def test_on_the_word_that_there_was_a_draw_blind_is_shown_and_refuses_nothing(dated: Deployment) -> None:
+    found = Membership(false_alarms=(0.1,), randomised=True).run(dated, Rng(0))
+    assert {m.status for m in found} == {"ok"}
+    assert _read(found, "membership_over_blind", score="loss").diagnostics["finding"] == "not above blind"
+
+
+@pytest.mark.slow
 def test_audit_is_refused_where_the_texts_tell(dated: Deployment) -> None:
     assert [m.status for m in PrivacyAudit().run(dated, Rng(0))] == ["insufficient"]
 

@@ -44,7 +44,8 @@ class Membership(Evaluation):
     `MEMBERSHIP_DETECTION` at few false alarms. The scores are one family: their intervals hold at once.
 
     Where the texts alone tell members from non-members, a score says nothing of the subject, and the reading is
-    insufficient; its diagnostics have the area all the same.
+    insufficient; its diagnostics have the area all the same. Where members are known to have been drawn (a world's, and
+    with ``randomised``) the blind baseline is shown beside, and refuses nothing.
 
     Parameters
     ----------
@@ -52,6 +53,7 @@ class Membership(Evaluation):
     references : folders of networks that were not trained on the texts; a score by them is added. In a world the
         grammar that wrote the stories is the reference.
     false_alarms : rates at which detection is told.
+    randomised : that chance alone told the members of the material from its non-members; your word for it.
 
     Cost: one forward pass over the texts, and up to 105 fits of words a draw, which take most of it.
     """
@@ -69,6 +71,7 @@ class Membership(Evaluation):
     texts: Annotated[int, Field(ge=20)] = 300
     references: tuple[str, ...] = ()
     false_alarms: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = (0.01, 0.001)
+    randomised: bool = False
 
     def inapplicable(self, deployment: Deployment) -> str:
         """See `Evaluation.inapplicable`."""
@@ -77,7 +80,7 @@ class Membership(Evaluation):
     def run(self, deployment: Deployment, rng: Rng, *, level: float = 0.95) -> list[Measurement]:
         """See `Evaluation.run`. Raises GnomonError on a damaged material, or a text that does not fit the context."""
         found: list[Measurement] = []
-        for draw in draws(deployment, self.texts, rng.child("draws")):
+        for draw in draws(deployment, self.texts, rng.child("draws"), randomised=self.randomised):
             with deployment.defence.on() as subject:
                 scored = scores(subject, draw, self.references)
             each = Family("areas", (*BASELINES, *scored)).simultaneous(level)

@@ -58,6 +58,7 @@ class PrivacyAudit(Evaluation):
     texts : of each side, at most.
     score, references : by which texts are guessed, see `Membership`.
     inclusion : how texts were drawn.
+    randomised : see `Membership`.
 
     Cost: that of `CanaryExposure` and `Membership`.
     """
@@ -74,6 +75,7 @@ class PrivacyAudit(Evaluation):
     score: str = "loss"
     references: tuple[str, ...] = ()
     inclusion: Literal["pairs", "coin"] = "pairs"
+    randomised: bool = False
 
     def inapplicable(self, deployment: Deployment) -> str:
         """See `Evaluation.inapplicable`."""
@@ -87,7 +89,7 @@ class PrivacyAudit(Evaluation):
         if has_secrets(deployment):
             canaries = [one for one in secrets(deployment, self.pattern) if one.shown > 0]
             found += self._of_canaries(deployment, canaries, rng.child("canaries"), level)
-        for draw in draws(deployment, self.texts, rng.child("draws")):
+        for draw in draws(deployment, self.texts, rng.child("draws"), randomised=self.randomised):
             found.append(self._of_texts(deployment, draw, rng.child("texts", draw.name), level))
         return found
 

@@ -37,6 +37,7 @@ class Draw:
     member : ``(n,)``, which were trained on.
     clusters : ``(n,)`` ids of dependent texts.
     unit : whom a text is all of: a document, or a person who may have several.
+    randomised : whether chance alone is known to have told members from non-members.
     known : ``(n,)``, nats that whoever wrote the texts gives each, where that is known: the best reference there is.
     """
 
@@ -45,6 +46,7 @@ class Draw:
     member: NDArray[np.bool_]
     clusters: NDArray[np.int64]
     unit: str = "document"
+    randomised: bool = False
     known: Array | None = None
 
     @property
@@ -79,20 +81,21 @@ def has_draws(deployment: Deployment) -> bool:
     return deployment.has(MEMBERS) or deployment.world is not None
 
 
-def draws(deployment: Deployment, most: int, rng: Rng) -> list[Draw]:
+def draws(deployment: Deployment, most: int, rng: Rng, *, randomised: bool = False) -> list[Draw]:
     """The members and non-members of the materials, or of the world: at most ``most`` of each, drawn.
 
     ``members`` and ``non_members`` are files of texts, or ``members`` is a table with the columns ``text`` and
     ``member`` (1 or 0) and, where texts belong together, ``cluster``. Of a world's training text they are neutral
     stories, against fresh ones of the grammar, and biographies of people who have up to three, against those of people
-    who could have been and are not; both were drawn as the members were.
+    who could have been and are not; both were drawn as the members were. Of materials nobody knows that but who made
+    them: ``randomised`` is their word for it.
 
     Raises GnomonError in one line on a damaged file, or where either side is empty.
     """
     if deployment.has(MEMBERS):
-        found = [_from_files(deployment)]
+        found = [replace(_from_files(deployment), randomised=randomised)]
     elif deployment.world is not None:
-        found = of_world(deployment.world, most, rng.child("world"))
+        found = [replace(one, randomised=True) for one in of_world(deployment.world, most, rng.child("world"))]
     else:
         found = []
     return [_thinned(one, most, rng.child("thinned", one.name)) for one in found]

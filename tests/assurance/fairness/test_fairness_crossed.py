@@ -80,16 +80,29 @@ def test_proportion_with_a_second_way_that_adds_nothing() -> None:
     clusters, own = tuple(np.repeat(np.arange(20), 10).tolist()), tuple(range(200))
     spread = crossed_spread((hits - hits.mean()) / 200, (clusters, own), 0.95)
     assert spread is not None
-    found = crossed_proportion(float(hits.mean()), 200, spread, (clusters, own), 0.95)
+    found = crossed_proportion(hits, spread, (clusters, own), 0.95)
     _, known = proportion(hits, clusters, level=0.95)
     assert [found.low, found.high] == pytest.approx([known.low, known.high], abs=0.01)
+
+
+def test_a_rare_outcome_is_known_by_the_clusters_that_have_it() -> None:
+    """Three of twenty clusters have all misses: the variance has three degrees of freedom, not nineteen."""
+    clusters, own = tuple(np.repeat(np.arange(20), 10).tolist()), tuple(range(200))
+    for rare in (0.0, 1.0):
+        hits = np.full(200, 1 - rare)
+        hits[[3, 4, 51, 52, 53, 120]] = rare
+        spread = crossed_spread((hits - hits.mean()) / 200, (clusters, own), 0.95)
+        assert spread is not None
+        found = crossed_proportion(hits, spread, (clusters, own), 0.95)
+        _, known = proportion(hits, clusters, level=0.95)
+        assert [found.low, found.high] == pytest.approx([known.low, known.high], abs=1e-9)
 
 
 def test_no_hits_are_not_surely_none() -> None:
     ways = (ROWS, COLUMNS)
     spread = crossed_spread(np.zeros(len(ROWS)), ways, 0.95)
     assert spread is not None
-    found = crossed_proportion(0.0, len(ROWS), spread, ways, 0.95)
+    found = crossed_proportion(np.zeros(len(ROWS)), spread, ways, 0.95)
     _, five = proportion(np.zeros(TEMPLATES), level=0.95)
     assert (found.low, found.high) == (five.low, five.high)
 
@@ -112,7 +125,7 @@ def test_proportions_of_crossed_clusters_cover() -> None:
             x = (rng.random((items, templates)) < 1 / (1 + np.exp(-odds))).astype(float).ravel()
             spread = crossed_spread((x - x.mean()) / len(x), (rows, columns), 0.95)
             assert spread is not None
-            found = crossed_proportion(float(x.mean()), len(x), spread, (rows, columns), 0.95)
+            found = crossed_proportion(x, spread, (rows, columns), 0.95)
             hits += found.low <= truth <= found.high
         print(centre, sd, truth, hits / draws)
         assert hits / draws > 0.93

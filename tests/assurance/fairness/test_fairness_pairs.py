@@ -157,6 +157,8 @@ def test_shares_ties_and_unread_pairs(tmp_path: Path) -> None:
     assert everything.uncertainty.low == pytest.approx(0.025 ** (1 / 20))
     assert (everything.diagnostics["unreadable"], everything.diagnostics["ties"]) == (2, 1)
     assert found[("stereotype_preference", "y")].status == "insufficient"
+    of_x = found[("stereotype_preference", "x")].diagnostics
+    assert (of_x["unreadable"], of_x["ties"]) == (0, 0), "those of y"
     assert found[("stereotype_log_ratio", "x")].labels["score"] == "shared"
 
 

@@ -68,6 +68,31 @@ def test_values_that_are_all_alike_are_bounded_by_what_they_can_be() -> None:
     assert rows([0.0] * 30).measurement(0.95).status == "insufficient"
 
 
+@pytest.mark.parametrize("n", [10, 80], ids=["10", "80"])
+def test_values_that_are_alike_but_for_rounding_are_alike(n: int) -> None:
+    """The mean of ten times 0.1 is not 0.1, and what the sum is rounded by is no spread."""
+    given = {"quantity": SWAP_DISTANCE, "within": (0.0, 1.0)}
+    assert rows([0.1] * n, **given).influence.any()
+    found = rows([0.1] * n, **given).measurement(0.95).uncertainty
+    exact = rows([0.125] * n, **given).measurement(0.95).uncertainty
+    assert found.half_width == pytest.approx(exact.half_width, rel=0.3)
+    moved = rows([0.1] * n, **given).change(rows([0.4] * n, **given), CHANGE, 0.95).uncertainty
+    assert moved.half_width > 0.05  # type: ignore[operator]
+    assert rows([0.1] * n).measurement(0.95).status == "insufficient"
+
+
+def test_what_is_not_finite_is_told() -> None:
+    broken = rows([0.5, float("nan"), 0.2], within=(0.0, 1.0))
+    assert broken.measurement(0.95).reason == "1 of 3 rows are not finite"
+    assert rows([0.5, 0.3, 0.2]).change(broken, CHANGE, 0.95).reason == "1 of 3 rows are not finite"
+
+
+def test_a_change_in_one_cluster_shows_no_spread() -> None:
+    given = {"clusterings": (("a", "a", "a"),)}
+    change = rows([1.0, 2.0, 4.0], **given).change(rows([1.0, 3.0, 9.0], **given), CHANGE, 0.95)
+    assert change.reason == "one cluster shows no spread"
+
+
 def test_no_rows_and_one_cluster_are_insufficient() -> None:
     assert rows([]).measurement(0.95).status == "insufficient"
     assert rows([1.0, 2.0], clusterings=(("a", "a"),)).measurement(0.95).status == "insufficient"

@@ -11,6 +11,7 @@ from known_languages import bigram
 
 from gnomon.assurance import Deployment
 from gnomon.assurance.fairness import CounterfactualSwaps, Swap, compare, neutral_cost, read_swap_texts, read_swaps
+from gnomon.assurance.fairness.alike import Alike
 from gnomon.control.controller import Controller, Step
 from gnomon.control.edits import Add
 from gnomon.errors import GnomonError
@@ -102,6 +103,12 @@ def test_swaps_are_applied() -> None:
     names = Swap(kind="names", first=("Ann Lee",), second=("Bob",))
     assert names.applied("so Bob went") == ("so Ann Lee went", "so Bob went")
     assert names.applied("nobody went") is None
+
+
+def test_a_token_that_nothing_stands_before_is_not_compared() -> None:
+    """Where the second text has a word more before its first: nothing predicts that first word."""
+    both = Alike(first=(5, 7, 8), second=(4, 5, 7, 8), shared=((0, 1), (1, 2), (2, 3)))
+    assert both.after == ((1, 2), (2, 3))
 
 
 def test_files(tmp_path: Path) -> None:

@@ -34,9 +34,10 @@ class Alike:
 
     @property
     def after(self) -> tuple[tuple[int, int], ...]:
-        """Those of the shared tokens that stand after the first difference."""
+        """Those of the shared tokens that stand after the first difference, and after a token in both."""
         start = next((i for i, (a, b) in enumerate(zip(self.first, self.second, strict=False)) if a != b), None)
-        return () if start is None else tuple((a, b) for a, b in self.shared if min(a, b) >= start)
+        # where a text begins with the swapped words, a token can come first in it that is later in the other
+        return () if start is None else tuple((a, b) for a, b in self.shared if min(a, b) >= max(start, 1))
 
 
 def aligned(subject: Subject, pairs: Sequence[tuple[str, str]]) -> list[Alike | None]:

@@ -73,10 +73,8 @@ class BiasAmplification(Comparable):
 def _readings(table: Occupations, shares: Array, truth: Mapping[str, float]) -> list[Rows]:
     gaps = shares - table.data
     groups = len(table.groups)
-    zhao = (np.where(table.data > 1 / groups, 1.0, 0.0) * gaps).sum(axis=1)
-    # rounding must not tip an item to a side that it is level with
-    leans = np.sign(np.where(np.isclose(table.data, table.overall), 0.0, table.data - table.overall))
-    directional = (leans * gaps).sum(axis=1) / groups
+    zhao = ((_leans(table.data, 1 / groups) > 0) * gaps).sum(axis=1)
+    directional = (_leans(table.data, table.overall) * gaps).sum(axis=1) / groups
     by_item = {item: float(zhao[[i == item for i in table.items]].mean()) for item in dict.fromkeys(table.items)}
     most = sorted(by_item, key=by_item.__getitem__, reverse=True)[:5]
     diagnostics = {"items": len(by_item), "templates": len(set(table.templates)), "most": {i: by_item[i] for i in most}}
@@ -84,6 +82,11 @@ def _readings(table: Occupations, shares: Array, truth: Mapping[str, float]) -> 
         _reading(AMPLIFICATION, table, zhao, {**diagnostics, **truth}),
         _reading(DIRECTIONAL_AMPLIFICATION, table, directional, diagnostics),
     ]
+
+
+def _leans(shares: Array, middle: Array | float) -> Array:
+    """The sign of what shares are above the ``middle``; rounding must not tip one that is level with it."""
+    return np.asarray(np.sign(np.where(np.isclose(shares, middle), 0.0, shares - middle)))
 
 
 def _reading(quantity: Quantity, table: Occupations, values: Array, diagnostics: Mapping[str, Any]) -> Rows:

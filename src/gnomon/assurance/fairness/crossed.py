@@ -91,26 +91,33 @@ def student(value: float, spread: Spread, level: float, within: tuple[float, flo
     )
 
 
-def crossed_proportion(
-    share: float, n: int, spread: Spread, clusterings: Sequence[Clusters], level: float
-) -> Uncertainty:
-    """The exact interval of a proportion at the number of `independent` rows that n rows are worth."""
-    worth = independent(share * (1 - share), n, spread, clusterings, level)
+def crossed_proportion(hits: Array, spread: Spread, clusterings: Sequence[Clusters], level: float) -> Uncertainty:
+    """The exact interval of a proportion at the number of `independent` rows that its ``(n,)`` hits are worth."""
+    share = float(hits.mean())
+    worth = independent(share * (1 - share), hits != (share <= 0.5), spread, clusterings, level)
     low, high = binomial_ends(share * worth, worth, level)
     return Uncertainty.interval(low, high, level=level, covers={"data"}, effective_samples=worth, systematic=0.0)
 
 
-def independent(variance: float, n: int, spread: Spread, clusterings: Sequence[Clusters], level: float) -> float:
+def independent(
+    variance: float, common: NDArray[np.bool_], spread: Spread, clusterings: Sequence[Clusters], level: float
+) -> float:
     r"""How many rows of this ``variance`` n are worth: :math:`n^* = \sigma^2 / V \cdot (t_{n-1} / t)^2`.
 
-    No more than n, and no less than the fewest clusters count: where all rows agree the variance says nothing. As in
-    `gnomon.statistics.cluster_proportion`.
+    No more than n, and no less than the fewest clusters count: where all rows agree the variance says nothing. The
+    variance of a rare outcome rests on the clusters that have it: t has no more degrees of freedom than there are
+    clusters with a row that is not ``common``, ``(n,)``. As in `gnomon.statistics.cluster_proportion`.
+
+    By simulation (40 occupations with 10 pairs each and couples of two, an effect of occupations of 1.5 standard
+    deviations, a share of 0.98) intervals of 95 % cover 99.8 %, and without the last rule 91.3 %.
     """
+    n, tail = len(common), 0.5 + level / 2
     sizes = [sums_by_cluster(np.ones(n), one)[1] for one in clusterings]
     least = min(n**2 / float(np.square(own).sum()) for own in sizes)
-    if spread.variance <= 0:
+    rare = min(len({c for c, often in zip(one, common, strict=True) if not often}) for one in clusterings)
+    if spread.variance <= 0 or not rare:
         return least
-    correction = (float(stdtrit(n - 1, 0.5 + level / 2)) / spread.quantile) ** 2
+    correction = (float(stdtrit(n - 1, tail)) / max(spread.quantile, float(stdtrit(rare, tail)))) ** 2
     return min(float(n), max(least, variance / spread.variance * correction))
 
 

@@ -80,11 +80,8 @@ class BiasPairs(Comparable):
         for group in ["all", *groups] if len(groups) > 1 else ["all"]:
             for quantity in (PREFERENCE, LIKELIHOOD_GAP):
                 counted = quantity is PREFERENCE
-                inside = [
-                    i
-                    for i, (_, pair, _) in enumerate(kept)
-                    if group in ("all", pair.group) and not (counted and gaps[i] == 0)
-                ]
+                own = [i for i, (_, pair, _) in enumerate(kept) if group in ("all", pair.group)]
+                inside = [i for i in own if not (counted and gaps[i] == 0)]
                 values = gaps[inside]
                 found.append(
                     Rows(
@@ -99,8 +96,8 @@ class BiasPairs(Comparable):
                         estimator=self.name,
                         diagnostics={
                             "pairs": len(inside),
-                            "unreadable": len(given.pairs) - len(kept),
-                            "ties": int((gaps == 0).sum()),
+                            "unreadable": sum(group in ("all", p.group) for p in given.pairs) - len(own),
+                            "ties": int((gaps[own] == 0).sum()),
                             "validity": _FAULTS,
                         },
                     )

@@ -18,6 +18,7 @@ from gnomon.statistics.clusters import sums_by_cluster
 from gnomon.statistics.paired import tango
 
 Array = NDArray[np.float64]
+_ROUNDING = 1e-9  # relative; networks compute in single precision, so that less is no difference
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -73,10 +74,11 @@ class Rows:
         """The reading, with its interval."""
         if not len(self.values):
             return self._insufficient("there are no rows")
+        if unknown := int((~np.isfinite(self.values)).sum()):
+            return self._insufficient(f"{unknown} of {len(self.values)} rows are not finite")
         spread = self._uncertainty(self._own(level))
         if spread is None:
-            lonely = min(len(set(one)) for one in self.clusterings) < 2
-            return self._insufficient("one cluster shows no spread" if lonely else "all rows are alike")
+            return self._insufficient("one cluster shows no spread" if self._lonely else "all rows are alike")
         return self._told(self.quantity, self.value, spread, level)
 
     def change(self, other: Rows, quantity: Quantity, level: float) -> Measurement:
@@ -101,15 +103,28 @@ class Rows:
         )
         if not common:
             return moved._insufficient("no row is in both")
+        if unknown := int((~np.isfinite(moved.values)).sum()):
+            return moved._insufficient(f"{unknown} of {len(moved.values)} rows are not finite")
         own = self._own(level)
         spread = _of_counts(one, two, own) if one.counted and one._plain else moved._uncertainty(own)
         if spread is None:
-            return moved._insufficient("no row moved, which does not show how far others would")
+            alike = "all rows moved alike, which does not show how far others would"
+            return moved._insufficient("one cluster shows no spread" if moved._lonely else alike)
         return moved._told(moved.quantity, moved.value, spread, level)
 
     def _own(self, level: float) -> float:
         """The level of this interval alone."""
         return level if self.family is None else self.family.simultaneous(level)
+
+    @property
+    def _lonely(self) -> bool:
+        return min(len(set(one)) for one in self.clusterings) < 2
+
+    @property
+    def _alike(self) -> bool:
+        """Whether the values of each side differ by no more than they are rounded."""
+        rounding = _ROUNDING * float(np.abs(self.values).max())
+        return all(float(np.ptp(self.values[weights > 0])) <= rounding for _, _, weights in self._sided())
 
     @property
     def _plain(self) -> bool:
@@ -139,8 +154,8 @@ class Rows:
         if spread is None:
             return None
         if self.counted and self._plain:
-            return crossed_proportion(self.value, len(self.values), spread, self.clusterings, level)
-        if spread.variance > 0:
+            return crossed_proportion(self.values, spread, self.clusterings, level)
+        if spread.variance > 0 and not self._alike:
             return student(self.value, spread, level, self._bounds)
         if self.sides is not None or not np.isfinite(self.within).all():
             return None
@@ -188,6 +203,6 @@ def _of_counts(before: Rows, after: Rows, level: float) -> Uncertainty | None:
     spread = crossed_spread((moved - share) / n, before.clusterings, level)
     if spread is None:
         return None
-    worth = independent(float(np.square(moved).mean()) - share**2, n, spread, before.clusterings, level)
+    worth = independent(float(np.square(moved).mean()) - share**2, moved == 0, spread, before.clusterings, level)
     low, high = tango(float((moved > 0).mean()) * worth, float((moved < 0).mean()) * worth, worth, level=level)
     return Uncertainty.interval(low, high, level=level, covers={"data"}, effective_samples=worth, systematic=0.0)

@@ -12,7 +12,7 @@ from scipy.stats import binomtest
 
 from assurance.misuse.scripted import Script, Watching, continuing, scripted
 from gnomon.assurance import Deployment
-from gnomon.assurance.misuse.toxicity import Toxicity
+from gnomon.assurance.misuse.toxicity import Toxicity, holding
 from gnomon.assurance.misuse.truthfulness import Truthfulness
 from gnomon.errors import GnomonError
 from gnomon.measurement import Measurement
@@ -116,14 +116,20 @@ def _toxic(tmp_path: Path, monitor: object = None) -> Deployment:
 
 
 def test_the_rate_of_toxic_replies_is_that_of_the_model(tmp_path: Path) -> None:
-    found = Toxicity(replies=400, tokens=2).run(_toxic(tmp_path), Rng(0))
+    found = Toxicity(replies=200, tokens=2).run(_toxic(tmp_path), Rng(0))
     one = _one(found, "toxicity_rate", cue="rude")
-    assert one.value == pytest.approx(0.25, abs=4 * math.sqrt(0.25 * 0.75 / 400))
+    assert one.value == pytest.approx(0.25, abs=4 * math.sqrt(0.25 * 0.75 / 200))
     assert one.uncertainty.low <= 0.25 <= one.uncertainty.high
     assert _one(found, "toxicity_rate", cue="none").value == 0
     assert _one(found, "toxicity_rate", cue="none").uncertainty.high > 0
-    again = Toxicity(replies=400, tokens=2).run(_toxic(tmp_path), Rng(0))
+    again = Toxicity(replies=200, tokens=2).run(_toxic(tmp_path), Rng(0))
     assert [m.value for m in again] == [m.value for m in found]
+
+
+def test_an_entry_of_several_words_is_found_whole() -> None:
+    told = holding(("shut up", "Idiot", "a$$"))
+    assert [told(one) for one in ("now shut  UP", "idiot's", "a$$!")] == [True] * 3
+    assert not any(told(one) for one in ("shut it , up", "idiotic", "a", ""))
 
 
 def test_withheld_replies_are_not_toxic(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Annotated, ClassVar
 
 import numpy as np
@@ -13,7 +13,7 @@ from gnomon.assurance.deployment import Deployment
 from gnomon.assurance.evaluation import Evaluation
 from gnomon.assurance.misuse.columns import columns
 from gnomon.assurance.misuse.lines import read_lines
-from gnomon.assurance.misuse.requests import REFUSALS, Asked, read_requests, refuses
+from gnomon.assurance.misuse.requests import REFUSALS, Asked, read_requests, refuses, reply_tokens
 from gnomon.assurance.registry import register
 from gnomon.control.attacks import Behaviour, Budget, attack, try_all
 from gnomon.control.attacks.quantities import ATTACK_SUCCESS, HARMLESS_WITHHELD, WITHHELD
@@ -51,7 +51,7 @@ class ForbiddenRequests(Evaluation):
 
     Parameters
     ----------
-    tokens : longest reply.
+    tokens : longest reply, or what the longest target takes if that is more.
     refusals : how a reply begins that refuses.
     phrases : words to be tried in the slot, besides those of the material.
     attacks : names, see `gnomon.control.attacks.attacks`; none to skip them.
@@ -89,6 +89,18 @@ class ForbiddenRequests(Evaluation):
         forbidden = read_requests(deployment.material("forbidden"), deployment.world)
         allowed = read_requests(deployment.material("allowed"), deployment.world) if deployment.has("allowed") else []
         given = [*self.phrases, *(read_lines(deployment.material("phrases")) if deployment.has("phrases") else ())]
+        tokens = max(self.tokens, reply_tokens(deployment.subject, [*forbidden, *allowed]))
+        return self.model_copy(update={"tokens": tokens})._all(deployment, forbidden, allowed, given, rng, level)
+
+    def _all(
+        self,
+        deployment: Deployment,
+        forbidden: Sequence[Asked],
+        allowed: Sequence[Asked],
+        given: Sequence[str],
+        rng: Rng,
+        level: float,
+    ) -> list[Measurement]:
         found: list[Measurement] = []
         for defence in columns(deployment, bare=self.bare):
             found += self._asked(
@@ -162,7 +174,10 @@ class ForbiddenRequests(Evaluation):
         return [success] if defence.monitor is None else [success, trials.withheld(name, defence.name)]
 
     def _behaviours(self, asked: Sequence[Asked], rng: Rng) -> list[Behaviour]:
-        """One a cluster: its first prompt, with the others as phrasings; as many as are attacked, at random."""
+        """One a cluster: its first prompt, with the others as phrasings; as many as are attacked, at random.
+
+        What answers any prompt of it is success.
+        """
         clusters: dict[str, list[Asked]] = {}
         for one in asked:
             clusters.setdefault(one.cluster, []).append(one)
@@ -172,13 +187,17 @@ class ForbiddenRequests(Evaluation):
             Behaviour(
                 first.prompt,
                 first.target,
-                first.answered,
+                _any([first, *others]),
                 name=first.cluster,
                 phrasings=(*first.phrasings, *(one.prompt for one in others)),
                 tokens=self.tokens,
             )
             for first, *others in (each[i] for i in chosen)
         ]
+
+
+def _any(asked: Sequence[Asked]) -> Callable[[str], bool]:
+    return lambda reply: any(one.answered(reply) for one in asked)
 
 
 def _share(

@@ -11,6 +11,7 @@ from pydantic import Field
 
 from gnomon.assurance.deployment import Deployment
 from gnomon.assurance.evaluation import Evaluation
+from gnomon.assurance.misuse.answers import finite
 from gnomon.assurance.misuse.columns import columns
 from gnomon.assurance.misuse.quantities import CONFIDENT_FALSEHOOD, TRUTH_RANKING
 from gnomon.assurance.misuse.statements import Statements, read_statements
@@ -150,7 +151,7 @@ class Truthfulness(Evaluation):
             raise GnomonError(
                 f"{self.says_true!r} and {self.says_false!r} begin with the same token", mend="give other answers"
             )
-        return np.asarray(scores[:, yes] - scores[:, no])
+        return finite(subject, np.asarray(scores[:, yes] - scores[:, no]))
 
     def _share(
         self,
@@ -169,7 +170,8 @@ class Truthfulness(Evaluation):
 def _per_token(subject: Subject, texts: tuple[str, ...]) -> NDArray[np.float64]:
     """Mean log-probability of a text's tokens after its first."""
     ids = prompt_ids(subject, texts)
-    return np.array([found.mean() if len(found) else 0.0 for found in sequence_log_probabilities(subject, ids)])
+    scores = [found.mean() if len(found) else 0.0 for found in sequence_log_probabilities(subject, ids)]
+    return finite(subject, np.array(scores))
 
 
 def _first_token(subject: Subject, word: str) -> int:

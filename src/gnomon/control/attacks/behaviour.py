@@ -65,9 +65,19 @@ def without_slot(prompt: str) -> str:
 
 
 def begins_with(target: str) -> Callable[[str], bool]:
-    """Whether a reply begins with ``target``, apart from blanks.
+    """Whether a reply begins with ``target``, apart from blanks; a word of it has to end where the target's does.
 
-    >>> begins_with("you mix")(" you mix a and b .")
-    True
+    Words are told apart where they are of ASCII letters and digits: other scripts may write them without blanks.
+
+    >>> begins_with("you mix")(" you mix a and b ."), begins_with("step 1")("step 12")
+    (True, False)
     """
-    return lambda reply: " ".join(reply.split()).startswith(" ".join(target.split()))
+    start = " ".join(target.split())
+
+    def told(reply: str) -> bool:
+        text = " ".join(reply.split())
+        within = all(one.isascii() and one.isalnum() for one in (start[-1:], text[len(start) :][:1]) if one)
+        ends = len(text) == len(start) or not start or not within
+        return text.startswith(start) and ends
+
+    return told

@@ -190,6 +190,19 @@ def test_the_jackknife_of_a_ratio_covers_its_truth() -> None:
     assert covered / seeds > 0.9 - 4 * np.sqrt(0.9 * 0.1 / seeds)
 
 
+def test_two_clusters_of_a_label_say_little() -> None:
+    """Whatever there is of the other label: the contrast is 1, and what clusters share is most of the noise."""
+    seeds, covered = 400, 0
+    clusters = np.repeat(np.arange(26), 3)
+    labels = np.where(clusters < 2, 1.0, -1.0)
+    for seed in range(seeds):
+        draws = np.random.default_rng(seed)
+        values = (labels / 2 + draws.normal(size=26)[clusters] + 0.5 * draws.normal(size=len(labels)))[:, None]
+        spread = Contrasts(values, labels, clusters).jackknife(lambda c: c[..., 0], level=0.95)[1]
+        covered += bool(spread.low <= 1 <= spread.high)
+    assert covered >= binom.ppf(0.0001, seeds, 0.95)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("fresh", [False, True], ids=["the same examples", "other examples"])
 def test_the_interval_of_the_stability_covers_the_angle_to_the_truth(fresh: bool) -> None:

@@ -42,15 +42,28 @@ class Contrasts:
         return np.asarray(means[0] - means[1])
 
     def jackknife(self, function: Callable[[Array], Array], *, level: float) -> tuple[float, Uncertainty]:
-        """``function`` of the contrasts ``(…, arms)`` to ``(…)``, and Student's interval of a jackknife over clusters.
+        r"""``function`` of the contrasts ``(…, arms)`` to ``(…)``, and Student's interval of a jackknife over clusters.
 
-        Source: Efron & Stein, Annals of Statistics 9 (1981) 586.
+        Clusters are of three kinds: with texts of one label, of the other, and of both. The variance is the sum of the
+        kinds' :math:`\frac{k_g - 1}{k_g} \sum_i (\theta_{(i)} - \bar\theta_g)^2`, of :math:`k_g` clusters each (of a
+        single one, the square of what it moves). Degrees of freedom are one less than the clusters of the label that
+        has fewer, on the safe side: two of a label say little of how such clusters differ, however many have the other.
+
+        Source: Efron & Stein, Annals of Statistics 9 (1981) 586; Hsu, Statistical Research Memoirs 2 (1938) 1.
         """
         means = [(s.sum(axis=0) - s) / (c.sum(axis=0) - c) for s, c in zip(self._sums, self._counts, strict=True)]
         value = float(function(self.whole))
         each = function(means[0] - means[1])
-        spread = float(np.sqrt((self.clusters - 1) / self.clusters * np.square(each - each.mean()).sum()))
-        reach = float(stdtrit(self.clusters - 1, 0.5 + level / 2)) * spread
+        kinds = sum(2**i * (counts[:, 0] > 0) for i, counts in enumerate(self._counts))
+        variance = 0.0
+        for kind in np.unique(kinds):
+            own = each[kinds == kind]
+            k = len(own)
+            variance += float(
+                np.square(own - own.mean()).sum() * (k - 1) / k if k > 1 else np.square(own - value).sum()
+            )
+        fewest = min(np.count_nonzero(counts) for counts in self._counts)
+        reach = float(stdtrit(fewest - 1, 0.5 + level / 2) * np.sqrt(variance))
         return value, Uncertainty.interval(
             value - reach, value + reach, level=level, covers={"data"}, effective_samples=float(self.clusters)
         )

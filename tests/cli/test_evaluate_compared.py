@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from gnomon.assurance import Deployment
-from gnomon.cli.evaluate_compared import compared_by, cost, print_compared, told
+from gnomon.cli.evaluate_compared import compared_by, cost, left_out, print_compared, told
 from gnomon.control.controller import Controller, Step
 from gnomon.control.edits import Add
 from gnomon.errors import GnomonError
@@ -52,10 +52,16 @@ def test_the_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert document["cost"][0]["value"] != 0
 
 
-def test_what_cannot_be_compared_is_told(tmp_path: Path) -> None:
+def test_what_cannot_be_compared_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from gnomon.assurance.efficiency import Efficiency
     from gnomon.assurance.fairness import BiasAmplification, BiasPairs
 
     with pytest.raises(GnomonError, match="no controller"):
         compared_by((BiasAmplification(),), deployment(tmp_path, steered=False), Rng(0), 0.95)
-    with pytest.raises(GnomonError, match="row by row"):
+    with pytest.raises(GnomonError, match=r"row by row \(bias_pairs: no material 'pairs'\)"):
         compared_by((BiasPairs(),), deployment(tmp_path), Rng(0), 0.95)
+    lacking = left_out((BiasAmplification(), BiasPairs(), Efficiency()), deployment(tmp_path))
+    assert lacking == {"bias_pairs": "no material 'pairs'", "efficiency": "its readings are no means of rows"}
+    print_compared([], [], lacking)
+    assert "no means of rows" in capsys.readouterr().out
+    assert told([], [], lacking)["left_out"] == lacking

@@ -41,7 +41,7 @@ def evaluate(
     Exits with 0, and with 3 when there is not one number.
     """
     from gnomon.assurance.asking import ask
-    from gnomon.cli.evaluate_compared import compared, cost, print_compared, told
+    from gnomon.cli.evaluate_compared import asked_by, compared_by, cost, left_out, print_compared, told
     from gnomon.cli.progress import progress_bar
     from gnomon.lab.store import Store, recording
     from gnomon.randomness import Rng
@@ -56,12 +56,14 @@ def evaluate(
     )
     deployment = given.open()
     if compare:
-        changes, costs = compared(questions, deployment, Rng(seed), level), cost(deployment, level)
+        evaluations = asked_by(questions)
+        changes = compared_by(evaluations, deployment, Rng(seed), level)
+        costs, lacking = cost(deployment, level), left_out(evaluations, deployment)
         if as_json:
-            print_json({"subject": deployment.subject.name, "level": level, **told(changes, costs)})
+            print_json({"subject": deployment.subject.name, "level": level, **told(changes, costs, lacking)})
         else:
-            print_compared(changes, costs)
-        return 0
+            print_compared(changes, costs, lacking)
+        return 0 if any(one.change.status == "ok" for one in changes) else _INSUFFICIENT
     spec = {"questions": [question.spec for question in questions], "level": level, "seed": seed}
     answers = []
     with (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -13,12 +13,22 @@ if TYPE_CHECKING:
     from gnomon.randomness import Rng
 
 
-def compared(questions: Sequence[Question], deployment: Deployment, rng: Rng, level: float) -> list[Compared]:
-    """The comparisons of each question, see `compared_by`."""
+def asked_by(questions: Sequence[Question]) -> list[Evaluation]:
+    """The evaluations of the questions, with their options."""
     from gnomon.assurance import evaluation
 
-    asked = [evaluation(one.evaluation).model_validate(one.spec["options"]) for one in questions]
-    return compared_by(asked, deployment, rng, level)
+    return [evaluation(one.evaluation).model_validate(one.spec["options"]) for one in questions]
+
+
+def left_out(evaluations: Sequence[Evaluation], deployment: Deployment) -> dict[str, str]:
+    """Which of them cannot be compared, and why."""
+    from gnomon.assurance.fairness import Comparable
+
+    reasons = {
+        one.name: one.inapplicable(deployment) if isinstance(one, Comparable) else "its readings are no means of rows"
+        for one in evaluations
+    }
+    return {name: why for name, why in reasons.items() if why}
 
 
 def compared_by(evaluations: Sequence[Evaluation], deployment: Deployment, rng: Rng, level: float) -> list[Compared]:
@@ -29,9 +39,11 @@ def compared_by(evaluations: Sequence[Evaluation], deployment: Deployment, rng: 
     from gnomon.assurance.fairness import Comparable, compare
     from gnomon.errors import GnomonError
 
-    able = [one for one in evaluations if isinstance(one, Comparable) and not one.inapplicable(deployment)]
+    lacking = left_out(evaluations, deployment)
+    able = [one for one in evaluations if isinstance(one, Comparable) and one.name not in lacking]
     if not able:
-        raise GnomonError("none of these evaluations is compared row by row", mend="leave --compare out")
+        told = "; ".join(f"{name}: {why}" for name, why in lacking.items())
+        raise GnomonError(f"nothing is compared row by row ({told})", mend="leave --compare out, or give materials")
     return [row for one in able for row in compare(one, deployment, rng.child(one.name), level=level)]
 
 
@@ -42,8 +54,10 @@ def cost(deployment: Deployment, level: float) -> list[Measurement]:
     return [neutral_cost(deployment, level=level)] if deployment.has("neutral") else []
 
 
-def print_compared(found: Sequence[Compared], costs: Sequence[Measurement]) -> None:
-    """Print the table."""
+def print_compared(
+    found: Sequence[Compared], costs: Sequence[Measurement], lacking: Mapping[str, str] | None = None
+) -> None:
+    """Print the table, and what is not in it."""
     from gnomon.cli.tables import print_table
 
     rows = [
@@ -59,9 +73,13 @@ def print_compared(found: Sequence[Compared], costs: Sequence[Measurement]) -> N
     print_table(
         "with and without the controller", ("quantity", "at", "bare", "deployed", "paired change", "unit"), rows
     )
+    if lacking:
+        print_table("not compared", ("evaluation", "why"), list(lacking.items()))
 
 
-def told(found: Sequence[Compared], costs: Sequence[Measurement]) -> dict[str, Any]:
+def told(
+    found: Sequence[Compared], costs: Sequence[Measurement], lacking: Mapping[str, str] | None = None
+) -> dict[str, Any]:
     """The same as JSON."""
     return {
         "compared": [
@@ -69,6 +87,7 @@ def told(found: Sequence[Compared], costs: Sequence[Measurement]) -> dict[str, A
             for one in found
         ],
         "cost": [m.to_json() for m in costs],
+        "left_out": dict(lacking or {}),
     }
 
 

@@ -74,6 +74,17 @@ def test_three_groups_and_several_words(tmp_path: Path) -> None:
     assert found["directional_bias_amplification"].value == pytest.approx(directed, abs=1e-4)
 
 
+def test_an_item_that_is_level_leans_to_no_group(tmp_path: Path) -> None:
+    """0.01 of 0.03 is above 1/3 when it is rounded."""
+    assert 0.01 / (0.01 + 0.01 + 0.01) > 1 / 3
+    content = "item,prompt,words:a,words:b,words:c,share:a,share:b,share:c\n" + "".join(
+        f"{item},so {item},p,q,r,0.01,0.01,0.01\n" for item in "xy"
+    )
+    subject = bigram(["so", "x", "y", "p", "q", "r"], {"x": {"p": 0.9}, "y": {"q": 0.9}})
+    found = measured(subject, table(tmp_path, content))
+    assert [found[f"{kind}bias_amplification"].value for kind in ("", "directional_")] == [0.0, 0.0]
+
+
 def test_words_of_several_tokens(tmp_path: Path) -> None:
     """p(she or a woman) = p(she) + p(a) p(woman | a)."""
     subject = bigram(

@@ -33,16 +33,24 @@ def rows(found: Found) -> list[tuple[str, ...]]:
 def lead(found: Found) -> str:
     """What came of the search, in sentences."""
     level, count = 100 * found.level, len(found.confirmed)
+    nominated = len(found.slices) + len(found.unseen)
     wrong = f"{fixed(100 * float(found.graded.errors.mean()), 1)} % of {len(found.graded):,} answers are wrong."
     sought = (
-        f"Of {len(found.slices)} slices that one half nominated by {found.features:,} features and their conjunctions,"
+        f"Of {nominated} slices that one half nominated by {found.features:,} features and their conjunctions,"
         f" {count} {'is' if count == 1 else 'are'} confirmed on the other half ({int(found.held_out.sum()):,} answers)."
     )
     sure = (
         f"At most {100 - level:.3g} % of the confirmed are expected to be none; all intervals hold at once at"
         f" {level:.3g} %. Each slice is apart from those above it."
     )
-    return " ".join((wrong, sought, sure))
+    return " ".join((wrong, sought, *_unseen(found), sure))
+
+
+def _unseen(found: Found) -> tuple[str, ...]:
+    if not found.unseen:
+        return ()
+    named = "; ".join(found.unseen)
+    return (f"Without held-out answers, so that the worst slice may be wrong throughout: {named}.",)
 
 
 def _percent(value: float, interval: Uncertainty) -> str:

@@ -49,7 +49,7 @@ def searched(one: Table, seed: int, *, level: float = 0.95) -> tuple[list[Rule],
     half = one.graded.half(rng)
     rules = nominate(one.graded, one.features, half, most=10, support=5)
     told = [(str(rule.features), rule.holds(one.features)) for rule in rules]
-    return rules, confirm(one.graded, ~half, told, rng, level=level)[0]
+    return rules, confirm(one.graded, ~half, told, rng, level=level).slices
 
 
 def is_false(rule: Rule, effect: float) -> bool:

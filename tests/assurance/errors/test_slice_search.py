@@ -113,10 +113,35 @@ def test_a_slice_without_held_out_examples_still_counts():
     one = table(2000, 3, effect=0.4)
     half = one.graded.half(Rng(3))
     member = one.features.member(3)
-    (alone,), _ = confirm(one.graded, ~half, [("weak", member)], Rng(0))
-    (weak,), _ = confirm(one.graded, ~half, [("gone", half & ~member), ("weak", member)], Rng(0))
+    (alone,), _, none = confirm(one.graded, ~half, [("weak", member)], Rng(0))
+    (weak,), _, unseen = confirm(one.graded, ~half, [("gone", half & ~member), ("weak", member)], Rng(0))
     assert weak.adjusted == pytest.approx(min(1.0, 2 * 1.5 * weak.p_value))
     assert alone.adjusted == alone.p_value
+    assert (none, unseen) == ((), ("gone",))
+
+
+def test_a_slice_without_a_rest_is_told_as_the_rest():
+    """Its errors are among those that the worst is sought of."""
+    graded = Graded(texts=("x",) * 60, errors=np.repeat([0.0, 0.5, 1.0], 20), clusters=np.arange(60))
+    held_out, first = np.arange(60) >= 20, np.arange(60) < 40
+    slices, rest, unseen = confirm(graded, held_out, [("first", first), ("all", np.full(60, True))], Rng(0))
+    assert [s.description for s in slices] == ["first"]
+    assert rest[0] == 1.0
+    assert unseen == ()
+    _, everything, _ = confirm(graded, held_out, [("all", np.full(60, True))], Rng(0))
+    assert everything[0] == 0.75
+
+
+def test_a_slice_of_which_nothing_is_held_out_may_be_wrong_throughout():
+    """40 topics of 8 questions; only those of one are answered wrongly, and none of it is held out."""
+    topics = np.arange(320) // 8
+    columns = {"topic": tuple(f"t{t}" for t in topics)}
+    graded = Graded(texts=("x",) * 320, errors=(topics == 0).astype(float), clusters=np.arange(320), columns=columns)
+    found = find_slices(graded, Rng(0), known=np.arange(320) < 160)
+    assert found.unseen == ("topic = t0",)
+    value, interval = found.worst
+    assert value == 0.0
+    assert interval.high == 1.0
 
 
 @pytest.mark.slow

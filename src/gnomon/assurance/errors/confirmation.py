@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -54,6 +55,21 @@ class Slice:
     confirmed: bool
 
 
+class Confirmation(NamedTuple):
+    """What the held-out half says.
+
+    Parameters
+    ----------
+    slices : those that could be tested.
+    rest : share of errors of the held-out examples in none of these, and its interval; ``None`` where there are none.
+    unseen : descriptions of the nominated slices without held-out examples, of whose errors nothing is known.
+    """
+
+    slices: list[Slice]
+    rest: tuple[float, Uncertainty] | None
+    unseen: tuple[str, ...]
+
+
 def confirm(
     graded: Graded,
     held_out: Mask,
@@ -61,7 +77,7 @@ def confirm(
     rng: Rng,
     *,
     level: float = 0.95,
-) -> tuple[list[Slice], tuple[float, Uncertainty] | None]:
+) -> Confirmation:
     r"""Each of the ``nominated`` slices on the ``held_out`` examples, corrected for how many there are.
 
     The j-th slice :math:`S_j` is tested apart from those before it: :math:`H_j` says that errors are no more frequent
@@ -75,29 +91,33 @@ def confirm(
     `gnomon.statistics.proportion` (errors between 0 and 1: by `gnomon.statistics.mean`), of the excess from the ends of
     two shares, which holds where these hold, whatever clusters they have in common.
 
-    A slice without held-out examples, or without a rest, is left out and counts as nominated with the p-value 1.
+    A slice without held-out examples, or without a rest, is not tested and counts as nominated with the p-value 1. The
+    examples of one without a rest are told as the rest of the others; one without examples is ``unseen``.
 
     Parameters
     ----------
     nominated : descriptions, and ``(n,)`` the examples of each; in the order of their nomination.
-
-    Returns the slices, and the share of errors of the held-out examples in none; ``None`` where there are none.
 
     Sources: Benjamini & Yekutieli, Annals of Statistics 29 (2001) 1165; Cox, Biometrika 62 (1975) 441 (splitting).
     """
     names = [f"{number}: {description}" for number, (description, _) in enumerate(nominated)]
     p_values = dict.fromkeys(names, 1.0)
     tested: list[_Tested] = []
+    unseen: list[str] = []
     taken = np.zeros(len(graded), dtype=bool)
-    for number, (name, (_, member)) in enumerate(zip(names, nominated, strict=True)):
+    rest = held_out
+    for number, (name, (description, member)) in enumerate(zip(names, nominated, strict=True)):
         one = _Tested(number, member & ~taken, held_out & member & ~taken, held_out & ~(member | taken))
         taken |= member
-        if one.here.any() and one.there.any():
+        if not one.here.any():
+            unseen.append(description)
+        elif one.there.any():
+            rest = one.there
             used, stream = one.here | one.there, rng.child(number)
             p_values[name] = exact_p_value(graded.errors[used], one.here[used], graded.clusters[used], stream)
             tested.append(one)
-    rest = [held_out & ~taken] if (held_out & ~taken).any() else []
-    shares = shares_at_once(graded, [*(part for one in tested for part in (one.here, one.there)), *rest], level)
+    parts = [part for one in tested for part in (one.here, one.there)]
+    shares = shares_at_once(graded, [*parts, rest] if rest.any() else parts, level)
     adjusted = Family("slices", tuple(names)).benjamini_yekutieli(p_values) if names else {}
     slices = []
     for one, (inside, outside) in zip(tested, zip(shares[0::2], shares[1::2], strict=False), strict=False):
@@ -120,7 +140,7 @@ def confirm(
                 confirmed=adjusted[name] <= 1 - level,
             )
         )
-    return slices, shares[-1] if rest else None
+    return Confirmation(slices, shares[-1] if rest.any() else None, tuple(unseen))
 
 
 @dataclass(frozen=True, eq=False)

@@ -91,7 +91,8 @@ def slice_measurements(found: Found) -> list[Measurement]:
         )
     else:
         diagnostics = {
-            "nominated": len(found.slices),
+            "nominated": len(found.slices) + len(found.unseen),
+            "unseen": list(found.unseen),
             "features": found.features,
             "held_out": int(found.held_out.sum()),
         }

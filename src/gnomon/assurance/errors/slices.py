@@ -28,8 +28,9 @@ class Found:
     graded : the examples.
     held_out : ``(n,)``, those that slices were confirmed on.
     features : of how many features rules were made.
-    slices : all that were nominated, in that order; some are confirmed.
+    slices : those nominated that could be tested, in that order; some are confirmed.
     rest : share of errors of the held-out examples in no slice, and its interval; ``None`` where there are none.
+    unseen : descriptions of those nominated that no held-out example is of.
     level : of the intervals; the false discovery rate is one minus it.
     """
 
@@ -38,13 +39,15 @@ class Found:
     features: int
     slices: tuple[Slice, ...]
     rest: tuple[float, Uncertainty] | None
+    unseen: tuple[str, ...]
     level: float
 
     @property
     def worst(self) -> tuple[float, Uncertainty] | None:
         """The largest share of errors of a slice or of the rest, with an interval for the largest true one.
 
-        Its ends are the largest lower and the largest upper end of all, which hold at once.
+        Its ends are the largest lower and the largest upper end of all, which hold at once. An unseen slice may be
+        wrong throughout: the upper end is then 1.
         """
         rates = [(one.rate, one.rate_interval) for one in self.slices]
         if self.rest is not None:
@@ -53,7 +56,7 @@ class Found:
             return None
         interval = Uncertainty.interval(
             max(float(one.low or 0.0) for _, one in rates),
-            max(float(one.high or 0.0) for _, one in rates),
+            1.0 if self.unseen else max(float(one.high or 0.0) for _, one in rates),
             level=self.level,
             covers={"data"},
             systematic=0.0,
@@ -92,8 +95,8 @@ def find_slices(
     table = feature_table(graded, half, support=support, groups=groups)
     rules = nominate(graded, table, half, most=most, support=support)
     told = [(_told(rule.features, table, graded, half), rule.holds(table)) for rule in rules]
-    slices, rest = confirm(graded, ~half, told, rng.child("confirm"), level=level)
-    return Found(graded, ~half, len(table.features), tuple(slices), rest, level)
+    slices, rest, unseen = confirm(graded, ~half, told, rng.child("confirm"), level=level)
+    return Found(graded, ~half, len(table.features), tuple(slices), rest, unseen, level)
 
 
 def _told(numbers: tuple[int, ...], table: FeatureTable, graded: Graded, half: Mask) -> str:

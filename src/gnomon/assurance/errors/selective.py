@@ -7,11 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import entr, expit, logit, stdtrit
 
 from gnomon.assurance.errors.confirmation import share
 from gnomon.assurance.errors.graded import Graded
 from gnomon.errors import GnomonError
-from gnomon.measurement import Uncertainty, cluster_mean
+from gnomon.measurement import Uncertainty
 from gnomon.statistics import Family, proportion
 
 Array = NDArray[np.float64]
@@ -19,6 +20,7 @@ Array = NDArray[np.float64]
 POINTS = 20
 # thresholds of confidence that are tried; fixed, so that no error decides which they are
 THRESHOLDS = (0.999, 0.99, 0.98, 0.95, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.2, 0.0)
+_FEWEST = 5  # clusters that have the rarer outcome, for an asymptotic interval
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,10 +78,17 @@ def area(graded: Graded, *, level: float = 0.95) -> tuple[float, Uncertainty]:
 
     .. math:: \varphi(c, e) = R(c) - \psi + \int_{t \le c} \frac{e - R(t)}{G(t)} \, dF(t),
 
-    and the interval is Student's on the clusters' sums of φ. It is asymptotic: the tests say from which n on it covers.
+    and the interval is Student's on the clusters' sums of φ, for the logit of ψ, with K degrees of freedom: the number
+    of clusters that have the rarer of errors and right answers. It is asymptotic: the tests say how well it covers.
+    With K below 5 it is the range of ψ that the interval of :math:`p = \mathbb E[e]` leaves: at most all errors are the
+    most confident, at least the least confident answers,
+
+    .. math:: p + (1 - p) \ln(1 - p) \le \psi \le p - p \ln p,
+
+    which holds at every n, and is unknown for one cluster.
 
     Raises GnomonError without confidences. Cost: a sort.
-    Source: Geifman, Uziel & El-Yaniv, arXiv:1805.08206; Zhou et al., arXiv:2410.15361; φ is derived here.
+    Source: Geifman, Uziel & El-Yaniv, arXiv:1805.08206; Zhou et al., arXiv:2410.15361; φ and range are derived here.
     """
     sure = confidence_of(graded)
     n = len(sure)
@@ -87,21 +96,30 @@ def area(graded: Graded, *, level: float = 0.95) -> tuple[float, Uncertainty]:
     at_least = np.cumsum(counts[::-1])[::-1]
     wrong = np.cumsum(np.bincount(place, weights=graded.errors)[::-1])[::-1]
     risk, mass = wrong / at_least, counts / n
-    value = float(risk @ mass)
+    value = min(float(risk @ mass), 1.0)
     slope, offset = (np.cumsum(mass * factor * n / at_least) for factor in (np.ones(len(values)), risk))
     moved = risk[place] - value + graded.errors * slope[place] - offset[place]
     _, ids = np.unique(graded.clusters, return_inverse=True)
-    sums = np.bincount(ids, weights=moved + value).astype(np.float64)
-    sizes = np.bincount(ids).astype(np.float64)
-    _, interval = cluster_mean(sums, sizes, level=level)
-    if interval.kind == "unknown" or interval.low is None or interval.high is None:
+    count = int(ids.max()) + 1
+    if count == 1:
         return value, Uncertainty.unknown()
+    rarer = min(len(np.unique(ids[graded.errors > 0])), len(np.unique(ids[graded.errors < 1])))
+    residual = float(np.square(np.bincount(ids, weights=moved)).sum())
+    _, overall = share(graded, np.ones(n, dtype=bool), level)
+    if rarer < _FEWEST or residual == 0:
+        rates = [float(end or 0.0) for end in (overall.low, overall.high)]
+        low, high = rates[0] - float(entr(1 - rates[0])), rates[1] + float(entr(rates[1]))
+    else:
+        half = float(stdtrit(min(count - 1, rarer), 0.5 + level / 2)) * math.sqrt(count / (count - 1) * residual) / n
+        half /= value * (1 - value)
+        low, high = (float(expit(logit(value) + side * half)) for side in (-1, 1))
     return value, Uncertainty.interval(
-        min(max(0.0, float(interval.low)), value),
-        max(min(1.0, float(interval.high)), value),
+        min(max(0.0, low), value),
+        max(min(1.0, high), value),
         level=level,
         covers={"data"},
-        effective_samples=interval.effective_samples,
+        effective_samples=overall.effective_samples,
+        systematic=0.0,
     )
 
 

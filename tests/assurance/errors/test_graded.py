@@ -43,6 +43,15 @@ def test_bad_tables_are_one_line(tmp_path, text, told):
         read_graded(written(tmp_path, text))
 
 
+@pytest.mark.parametrize("lacking", [pytest.param("", id="missing"), pytest.param('"correct": null', id="null")])
+def test_a_row_without_a_grade_is_named(tmp_path, lacking):
+    path = tmp_path / "table.jsonl"
+    rest = ", ".join(filter(None, ('"text": "b"', lacking)))
+    path.write_text(f'{{"text": "a", "correct": 1}}\n{{{rest}}}\n', encoding="utf-8")
+    with pytest.raises(GnomonError, match="line 2: correct is"):
+        read_graded(path)
+
+
 def test_the_target_has_to_be_among_the_choices(tmp_path):
     good = read_questions(written(tmp_path, "prompt,target,choices\nis it ?,yes,yes|no\nwho ?,me,\n"))
     assert good.choices == (("yes", "no"), ())

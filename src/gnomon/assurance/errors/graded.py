@@ -118,16 +118,18 @@ def read_graded(path: Path, *, columns: Sequence[str] | None = None) -> Graded:
     places, rows = _rows(path)
     text = _text_column(rows[0], path)
     if _CORRECT in rows[0]:
-        errors = [1 - _share(row[_CORRECT], place, _CORRECT) for place, row in zip(places, rows, strict=True)]
+        errors = [1 - _share(row.get(_CORRECT), place, _CORRECT) for place, row in zip(places, rows, strict=True)]
     elif _ERROR in rows[0]:
-        errors = [_share(row[_ERROR], place, _ERROR) for place, row in zip(places, rows, strict=True)]
+        errors = [_share(row.get(_ERROR), place, _ERROR) for place, row in zip(places, rows, strict=True)]
     else:
         raise GnomonError(f"{path} has no column correct or error", mend="grade it, or give a subject to grade it with")
     sure = None
     if _CONFIDENCE in rows[0]:
-        sure = np.array([_share(row[_CONFIDENCE], place, _CONFIDENCE) for place, row in zip(places, rows, strict=True)])
+        sure = np.array(
+            [_share(row.get(_CONFIDENCE), place, _CONFIDENCE) for place, row in zip(places, rows, strict=True)]
+        )
     return Graded(
-        texts=tuple(str(row[text]) for row in rows),
+        texts=tuple(_cell(row, text) for row in rows),
         errors=np.array(errors, dtype=np.float64),
         confidence=sure,
         clusters=_clusters(rows),
@@ -147,8 +149,8 @@ def read_questions(path: Path, *, columns: Sequence[str] | None = None, separato
             raise GnomonError(f"{path} has no column {name}", mend="give a table with prompt and target")
     prompts, targets, choices = [], [], []
     for place, row in zip(places, rows, strict=True):
-        prompt, target = str(row["prompt"]).strip(), str(row["target"]).strip()
-        offered = tuple(c.strip() for c in str(row.get("choices") or "").split(separator) if c.strip())
+        prompt, target = _cell(row, "prompt").strip(), _cell(row, "target").strip()
+        offered = tuple(c.strip() for c in _cell(row, "choices").split(separator) if c.strip())
         if not prompt or not target:
             raise GnomonError(f"{place}: prompt or target is empty", mend="fill it in")
         if offered and (target not in offered or len(set(offered)) < max(2, len(offered))):
@@ -191,7 +193,9 @@ def _share(value: Any, place: str, name: str) -> float:
     except ValueError:
         number = math.nan
     if not 0 <= number <= 1:
-        raise GnomonError(f"{place}: {name} is {value!r}", mend="write a number from 0 to 1")
+        raise GnomonError(
+            f"{place}: {name} is {'missing' if value is None else repr(value)}", mend="write a number from 0 to 1"
+        )
     return number
 
 
@@ -217,4 +221,9 @@ def _columns(
         if name not in names:
             raise UnknownNameError(f"column of {path}", name, names)
     chosen = names if wanted is None else list(wanted)
-    return {name: tuple("" if row.get(name) is None else str(row[name]) for row in rows) for name in chosen}
+    return {name: tuple(_cell(row, name) for row in rows) for name in chosen}
+
+
+def _cell(row: Mapping[str, Any], name: str) -> str:
+    """Empty where the row has none, as rows of JSON may."""
+    return "" if row.get(name) is None else str(row[name])

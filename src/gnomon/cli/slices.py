@@ -48,7 +48,7 @@ def slices(
 ) -> int:
     """Find where a network errs more than elsewhere: slices sought in half of its answers, confirmed in the others.
 
-    Exits with 0 when no slice is confirmed, and with 1 when any is.
+    Exits with 0 when no slice is confirmed, with 1 when any is, and with 3 when nothing could be held out.
     """
     from gnomon.assurance.errors.error_slices import ErrorSlices, overall, slice_measurements
     from gnomon.cli.tables import print_table
@@ -85,6 +85,8 @@ def slices(
         written = write_slices(found, page, subject=name)
         if not as_json:
             typer.echo(f"page: {written}")
+    if found.worst is None:
+        return 3
     return 1 if found.confirmed else 0
 
 

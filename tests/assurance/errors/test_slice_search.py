@@ -132,6 +132,19 @@ def test_a_slice_without_a_rest_is_told_as_the_rest():
     assert everything[0] == 0.75
 
 
+def test_what_errs_less_is_not_confirmed():
+    """Of 200 clusters inside, half are of 20 examples and nearly always right: clusters err more, examples less."""
+    sizes = np.where((np.arange(400) < 200) & (np.arange(400) % 2 == 0), 20, 1)
+    chances = np.where(sizes == 20, 0.05, np.where(np.arange(400) < 200, 0.75, 0.3))
+    clusters = np.repeat(np.arange(400), sizes)
+    errors = (np.random.default_rng(0).random(len(clusters)) < chances[clusters]).astype(float)
+    graded = Graded(texts=("x",) * len(errors), errors=errors, clusters=clusters)
+    (one,), _, _ = confirm(graded, np.full(len(errors), True), [("inside", clusters < 200)], Rng(0))
+    assert one.excess_interval.high < 0
+    assert one.p_value == 1
+    assert not one.confirmed
+
+
 def test_a_slice_of_which_nothing_is_held_out_may_be_wrong_throughout():
     """40 topics of 8 questions; only those of one are answered wrongly, and none of it is held out."""
     topics = np.arange(320) // 8

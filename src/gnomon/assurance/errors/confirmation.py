@@ -82,8 +82,9 @@ def confirm(
 
     The j-th slice :math:`S_j` is tested apart from those before it: :math:`H_j` says that errors are no more frequent
     in :math:`S_j \setminus \bigcup_{i<j} S_i` than outside of :math:`S_1, \dots, S_j`. The p-value is that of
-    `exact_p_value`. Slices were nominated on other clusters, so it is valid however they were sought. As the tests
-    share the rest, the false discovery rate is kept by Benjamini and Yekutieli's correction, which holds for any
+    `exact_p_value`, for which a cluster counts as one, and 1 where the share of errors of all examples is no larger in
+    the slice (as it may be where large clusters err less). Slices were nominated on other clusters, so it is valid
+    however they were sought. As the tests share the rest, the false discovery rate is kept by Benjamini and Yekutieli's correction, which holds for any
     dependence: of the confirmed slices an expected share of at most ``1 - level`` has no more errors than the rest.
 
     The intervals of all m slices, of the others of each, and of what is in no slice hold at once (Bonferroni, 2m + 1
@@ -114,7 +115,8 @@ def confirm(
         elif one.there.any():
             rest = one.there
             used, stream = one.here | one.there, rng.child(number)
-            p_values[name] = exact_p_value(graded.errors[used], one.here[used], graded.clusters[used], stream)
+            if graded.errors[one.here].mean() > graded.errors[one.there].mean():
+                p_values[name] = exact_p_value(graded.errors[used], one.here[used], graded.clusters[used], stream)
             tested.append(one)
     parts = [part for one in tested for part in (one.here, one.there)]
     shares = shares_at_once(graded, [*parts, rest] if rest.any() else parts, level)

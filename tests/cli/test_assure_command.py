@@ -142,7 +142,7 @@ def test_a_missing_material_is_insufficient_and_names_it(
     assert document["next_test_due"]["effective_compute"] is None
 
 
-def test_an_earlier_case_counts_and_more_tests_than_declared_are_refused(
+def test_an_earlier_case_counts_and_one_under_another_policy_is_refused(
     tiny_model: Path,
     policy: Path,
     tmp_path: Path,
@@ -160,9 +160,14 @@ def test_an_earlier_case_counts_and_more_tests_than_declared_are_refused(
         assert second["test"]["number"] == 2
         assert second["rows"][0]["measured"]["high"] > first["rows"][0]["measured"]["high"]
         assert second["next_test_due"]["overdue"] == []
-    written(tmp_path, tests="1")
-    assert run(["assure", *line, "--earlier", str(case)]) == 2
-    assert "this is test 2, and the policy declares 1" in capsys.readouterr().err
+    for name, change, words in (
+        ("tests", ('tests = "unlimited"', "tests = 2"), "under tests = 'unlimited', and this policy has 2"),
+        ("policy", ('name = "toy"', 'name = "other"'), "under name = 'toy', and this policy has 'other'"),
+    ):
+        other = tmp_path / f"{name}.toml"
+        other.write_text(policy.read_text(encoding="utf-8").replace(*change), encoding="utf-8")
+        assert run(["assure", *line, "--policy", str(other), "--earlier", str(case)]) == 2
+        assert words in capsys.readouterr().err
 
 
 def test_an_interruption_keeps_what_was_measured_and_passes_nothing(
@@ -207,6 +212,8 @@ def test_the_safeguards_given_are_those_that_are_tested(
         (["--policy", "POLICY", "--out", "POLICY"], "is a file; give a folder"),
         (["--policy", "POLICY", "--earlier", "POLICY"], "is not JSON"),
         (["--policy", "POLICY", "--compute", "-1"], "--compute is -1"),
+        (["--policy", "POLICY", "--compute", "inf"], "--compute is inf"),
+        (["--policy", "POLICY", "--material", "a=POLICY", "--material", "a=POLICY"], "names one material twice"),
         (["--policy", "POLICY", "--with", "FOLDER"], "holds no artefact"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
@@ -215,7 +222,9 @@ def test_bad_input_is_one_line(
     tiny_model: Path, policy: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], line: list[str], words: str
 ) -> None:
     places = {"POLICY": str(policy), "FOLDER": str(tmp_path)}
-    assert run(["assure", str(tiny_model), *(places.get(part, part) for part in line)]) == 2
+    assert (
+        run(["assure", str(tiny_model), *(places.get(part, part.replace("POLICY", str(policy))) for part in line)]) == 2
+    )
     told = capsys.readouterr().err
     assert words in told
     assert told.count("\n") == 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -79,25 +79,39 @@ def ask(question: Question, deployment: Deployment, rng: Rng, *, level: float) -
         reason = one.inapplicable(asked)
         if reason:
             return Answer(question=question, level=level, reason=reason)
-        found = one.run(asked, rng.child("assurance", question.evaluation, question.options), level=level)
+        found = list(one.run(asked, rng.child("assurance", question.evaluation, question.options), level=level))
+        seconds = time.perf_counter() - started
+        known = _recorded(found, question, one, asked, level=level, seed=rng.seed, seconds=seconds)
     except Exception as error:  # noqa: BLE001 - whatever breaks is this question's answer, and the others are still asked
-        reason = error.cause if isinstance(error, GnomonError) else f"{type(error).__name__}: {error}"
+        reason = str(error) if isinstance(error, GnomonError) else f"{type(error).__name__}: {error}"
         return Answer(question=question, level=level, reason=" ".join(reason.split()), failed=True)
-    seconds = time.perf_counter() - started
+    return Answer(question=question, level=level, measurements=known, seconds=seconds)
+
+
+def _recorded(
+    found: Sequence[Measurement],
+    question: Question,
+    one: Evaluation,
+    asked: Deployment,
+    *,
+    level: float,
+    seed: int,
+    seconds: float,
+) -> tuple[Measurement, ...]:
+    """``found``, with the provenance that those without it get."""
     share = seconds / max(1, len(found))  # each carries its share, so that the costs of a run add up
     made = record(
         spec={**question.spec, "level": level, "safeguards": safeguards_hash(asked)},
         subject=asked.subject.name,
         weights_hash=asked.subject.weights_hash(),
         data_hash=_data_hash(one, asked),
-        seed=rng.seed,
+        seed=seed,
         wall_seconds=share,
         flops=sum(m.cost.flops for m in found),
     )
-    known = (
+    return tuple(
         m if m.provenance else m.recorded(m.cost if m.cost != Cost() else Cost(seconds=share), made) for m in found
     )
-    return Answer(question=question, level=level, measurements=tuple(known), seconds=seconds)
 
 
 def _data_hash(one: Evaluation, deployment: Deployment) -> str | None:

@@ -45,7 +45,7 @@ def assure(
     from gnomon.assurance.case import load
     from gnomon.assurance.policy import Occasion, read_policy
     from gnomon.assurance.policy import assure as assured
-    from gnomon.cli.case_writing import case_of, check_out, cited_nodes, write
+    from gnomon.cli.case_writing import case_of, check_earlier, check_out, cited_nodes, write
     from gnomon.cli.progress import progress_bar
     from gnomon.lab.store import Store, recording
     from gnomon.randomness import Rng
@@ -53,11 +53,15 @@ def assure(
     document = read_policy(policy)
     now = datetime.now(UTC)
     before = [load(path) for path in earlier or []]
+    check_earlier(document, before)
     check_out(out)
     given = Deployed(
         subject=subject, safeguards=safeguards or (), materials=materials or (), compute=compute, device=device
     )
     deployment = given.open()
+    others = sorted({case.subject.name for case in before} - {deployment.subject.name})
+    if others:
+        typer.echo(f"earlier tests of {', '.join(others)} are counted as tests of this subject", err=True)
     cited = cited_nodes(explanations or [], deployment, given, seed=seed)
     spec = {"policy": document.model_dump(mode="json"), "seed": seed, "only": split(only)}
     with (
@@ -89,9 +93,14 @@ def assure(
 def _print(decision: Decision) -> None:
     from gnomon.cli.tables import print_table
 
-    columns = ("threshold", "level", "measured", "limit", "verdict", "safeguard", "why")
+    columns = ("threshold", "level", "measured", "limit", "verdict")
     title = f"{decision.policy.title}, version {decision.policy.version} · {decision.subject}"
     print_table(title, columns, [_cells(row) for row in decision.rows])
+    # below the table, for seven columns do not fit into a terminal of 80
+    for row in decision.rows:
+        if row.verdict != "within" or row.measured is None or row.measured.state != "clears":
+            proofs = [f"{one.limit.id} {_STATES[one.state]} {_interval(one)}".rstrip(" –") for one in row.safeguards]
+            typer.echo(f"{row.id}: {'; '.join([row.reason, *proofs])}")
     typer.echo(decision.sentence)
     level = decision.level
     typer.echo(f"level: {level.number}{f', {level.title}' if level.title else ''}, the highest that is not ruled out")
@@ -101,8 +110,7 @@ def _print(decision: Decision) -> None:
 def _cells(row: Row) -> tuple[str, ...]:
     measured = "–" if row.measured is None else _interval(row.measured)
     limit = "–" if row.measured is None else _limit(row.measured)
-    proofs = "\n".join(f"{one.limit.id}: {_STATES[one.state]} {_interval(one)}".rstrip(" –") for one in row.safeguards)
-    return row.id, str(row.level), measured, limit, row.verdict, proofs or "–", row.reason
+    return row.id, str(row.level), measured, limit, row.verdict
 
 
 _STATES = {"clears": "proven", "fails": "fails", "open": "open"}

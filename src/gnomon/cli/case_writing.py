@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from gnomon.assurance import Deployment
     from gnomon.assurance.asking import Question
     from gnomon.assurance.case import AnyNode, Case
-    from gnomon.assurance.policy import Decision
+    from gnomon.assurance.policy import Decision, Policy
     from gnomon.cli.deployment_options import Deployed
 
 
@@ -21,6 +21,20 @@ def check_out(out: Path | None) -> None:
     """Raise GnomonError, before anything is measured, where no case can be written."""
     if out is not None and out.exists() and not out.is_dir():
         raise GnomonError(f"--out {out} is a file", mend="give a folder")
+
+
+def check_earlier(policy: Policy, earlier: Sequence[Case]) -> None:
+    """Raise GnomonError for a case under another policy, or under one that shared its α out otherwise."""
+    now = {"name": policy.name, "confidence": policy.confidence, "tests": policy.tests}
+    for case in earlier:
+        for field, value in now.items():
+            then = case.decision["policy"].get(field)
+            if then != value:
+                raise GnomonError(
+                    f"an earlier case of {case.subject.name} was tested under {field} = {then!r}, and this policy has"
+                    f" {value!r}",
+                    mend="give cases under this policy: what other tests have spent of α does not add up with it",
+                )
 
 
 def cited_nodes(

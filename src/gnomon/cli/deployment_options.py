@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,7 +56,9 @@ class Deployed:
         from gnomon.structure.artefact import kind_of
 
         given = dict(_material(text) for text in self.materials)
-        if self.compute is not None and not self.compute > 0:
+        if len(given) < len(self.materials):
+            raise GnomonError("--material names one material twice", mend="give each name once")
+        if self.compute is not None and not 0 < self.compute < math.inf:
             raise GnomonError(f"--compute is {self.compute:g}", mend="give FLOP, such as 1e21")
         kinds = {path: kind_of(path) for path in self.safeguards}
         for path, kind in kinds.items():

@@ -58,6 +58,9 @@ def test_a_test_counts_those_before_it_and_pays_for_them() -> None:
     # two first tests are two tests
     both = assure(policy, deployment(), Rng(0), now=NOW, earlier=[first.occasion, first.occasion])
     assert both.occasion.number == 3
+    # two second tests did not know of each other, and each followed a first one
+    both = assure(policy, deployment(), Rng(0), now=NOW, earlier=[second.occasion, second.occasion])
+    assert both.occasion.number == 4
 
 
 def test_a_capability_is_measured_without_safeguards_and_all_else_with_them() -> None:
@@ -100,6 +103,15 @@ def test_an_interruption_keeps_what_was_measured() -> None:
     assert [row.verdict for row in decision.rows] == ["crossed", "insufficient", "insufficient"]
     assert [row.reason for row in decision.rows[1:]] == ["b: interrupted", "c: interrupted"]
     assert len(heard) == 1
+
+
+@pytest.mark.parametrize("returned", [None, ["a row"]], ids=["nothing", "text"])
+def test_an_evaluation_that_returns_no_measurements_is_its_own_failure(
+    returned: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ToyRates, "run", lambda self, deployment, rng, *, level: returned)
+    decision = assure(policy_of(document()), deployment(), Rng(0), now=NOW)
+    assert (decision.verdict, decision.answers[0].failed) == ("insufficient", True)
 
 
 def occasion(**changes: Any) -> Occasion:

@@ -122,6 +122,51 @@ def test_labels_choose_a_measurement_and_each_asks_it_of_all() -> None:
     assert row.measured.value == 0.01  # the one nearest to failing is shown
 
 
+def test_what_a_policy_demands_to_be_measured_and_was_not_keeps_the_row_open() -> None:
+    """`each` is about what is there: without the demand, a network that was never asked with a phrase would pass."""
+    for counts, verdict in (
+        ({"none": 0}, "insufficient"),
+        ({"none": 0, "given": 0}, "within"),
+        ({"none": 0, "trigger": 0}, "within"),
+        ({"none": 0, "given": 15}, "insufficient"),
+        ({"none": 90}, "crossed"),
+    ):
+        demand = threshold(each=True, present={"on": ["trigger", "given"]}, options={"hits": counts})
+        (row,) = decided(threshold=[demand]).rows
+        assert row.verdict == verdict
+        assert ("nothing was measured with on = trigger or given" in row.reason) == (counts == {"none": 0})
+
+
+def test_what_could_not_be_told_and_has_no_labels_is_not_filtered_away() -> None:
+    from gnomon.assurance.asking import Answer
+    from gnomon.assurance.policy import Limit, judge, question_of
+    from gnomon.measurement import Measurement, clopper_pearson
+    from toy_rates import RATE, SPECTRUM
+
+    good = Measurement.ok(RATE, 0.0, clopper_pearson(0, 100, level=0.9), labels={"on": "a"})
+    line = {"id": "x", "evaluation": "toy_rates", "quantity": "toy_rate", "labels": {"on": "a"}, "limit": 0.2}
+    for other, state in (
+        (Measurement.insufficient(RATE, "too few"), "open"),
+        (Measurement.insufficient(RATE, "too few", labels={"on": "b"}), "clears"),
+        (Measurement.insufficient(SPECTRUM, "too few"), "clears"),
+    ):
+        limit = Limit(**line, each=True)
+        answer = Answer(question=question_of(limit), level=0.9, measurements=(good, other))
+        assert judge(limit, answer, 0.05).state == state
+        assert judge(Limit(**line), answer, 0.05).state == "clears"  # which names the one that it is about
+
+
+def test_what_every_network_needs_excuses_no_threshold() -> None:
+    levels = [{"number": 1, "safeguards": ["card"]}, {"number": 2}]
+    for named, verdict in (([], "crossed"), (["card"], "within")):
+        decision = decided(
+            level=levels,
+            threshold=[threshold(safeguards=named, **told("harm", 90))],
+            safeguard=[safeguard("card", **told("card", 100))],
+        )
+        assert [row.verdict for row in decision.rows] == [verdict, "within"]
+
+
 def test_a_safeguard_that_is_not_there_fails_and_one_that_is_there_is_measured() -> None:
     policy = policy_of(
         document(

@@ -48,6 +48,9 @@ FAULTS: dict[str, tuple[dict[str, Any], str]] = {
         "level 2, field safeguards: unknown safeguard 'watch'",
     ),
     "compute that shrinks": (document(cadence={"effective_compute": 1.0}), "effective_compute"),
+    "more days than a calendar has": (document(cadence={"days": 10**9}), "days"),
+    "a confidence of a half": (document(policy={**HEAD, "confidence": 0.5}), "confidence"),
+    "a demand for nothing": (document(threshold=[threshold(present={"on": []})]), "present"),
     "unknown change": (document(cadence={"on_change": ["data"]}), "on_change"),
 }
 

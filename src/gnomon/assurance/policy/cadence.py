@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -36,8 +37,13 @@ class Occasion:
 
     @classmethod
     def of(cls, deployment: Deployment, policy: Policy, *, now: datetime, earlier: Sequence[Occasion] = ()) -> Self:
-        """The occasion of a test made ``now``, after ``earlier`` ones."""
-        before = max([len(earlier), *(one.number for one in earlier)])
+        """The occasion of a test made ``now``, after ``earlier`` ones.
+
+        The k-th of them was made after k - 1 others, told here or not; several with one number did not know of each
+        other, and each counts.
+        """
+        told = Counter(one.number for one in earlier)
+        before = sum(max(1, told[number]) for number in range(1, max(told, default=0) + 1))
         return cls(
             number=before + 1,
             day=now.astimezone(UTC).date(),

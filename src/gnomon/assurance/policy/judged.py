@@ -72,6 +72,9 @@ def judge(limit: Limit, answer: Answer, share: float) -> Judged:
         return Judged(limit=limit, state="open", confidence=confidence, reason=reason, measurements=fitting)
     each = [_one(limit, m, confidence) for m in fitting]
     worst = min(range(len(each)), key=lambda i: _urgency(each[i]))
+    absent = _absent(limit, fitting)
+    if absent and each[worst].state != "fails":
+        return Judged(limit=limit, state="open", confidence=confidence, reason=absent, measurements=fitting)
     told = {name: {m.labels.get(name) for m in fitting} for name in fitting[worst].labels}
     at = {name: text for name, text in fitting[worst].labels.items() if len(told[name]) > 1}
     return replace(each[worst], at=at, measurements=fitting)
@@ -119,9 +122,25 @@ def _ends(m: Measurement, asked: float) -> tuple[float, float] | str:
 
 
 def _fits(limit: Limit, m: Measurement) -> bool:
-    return (not limit.quantity or m.quantity == limit.quantity) and all(
-        m.labels.get(name) == text for name, text in limit.labels.items()
+    """Whether ``m`` answers for ``limit``.
+
+    What could not be told often lacks the labels of what would have been: under ``each`` it fits as long as no label
+    says otherwise, so that it is not passed over.
+    """
+    untold = limit.each and m.status != "ok"
+    return m.quantity == limit.measures and all(
+        m.labels.get(name, text if untold else None) == text for name, text in limit.labels.items()
     )
+
+
+def _absent(limit: Limit, fitting: Sequence[Measurement]) -> str:
+    """Which measurement is demanded and not there; empty where there is none."""
+    absent = [
+        f"{name} = {' or '.join(values)}"
+        for name, values in limit.present.items()
+        if not any(m.labels.get(name) in values for m in fitting)
+    ]
+    return f"nothing was measured with {' and '.join(absent)}, which the policy demands" if absent else ""
 
 
 def _several(fitting: Sequence[Measurement]) -> str:

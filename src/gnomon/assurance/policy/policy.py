@@ -33,6 +33,8 @@ class Limit(Spec):
     quantity : which of the evaluation's quantities; left out where it has only one.
     labels : labels that the measurement has, where the evaluation returns several.
     each : whether every measurement that fits has to clear the line; otherwise just one may fit.
+    present : by label, values of which a measurement that fits must have one. ``each`` is about what was measured; this
+        keeps the line open where what it is about was not, such as a request with any phrase.
     limit, buffer : L and b.
     worse : on which side of the limit the bad values are.
 
@@ -47,6 +49,7 @@ class Limit(Spec):
     quantity: str = ""
     labels: dict[str, str] = Field(default_factory=dict)
     each: bool = False
+    present: dict[str, Annotated[tuple[str, ...], Field(min_length=1)]] = Field(default_factory=dict)
     limit: float
     buffer: Annotated[float, Field(ge=0)] = 0.0
     worse: Literal["above", "below"] = "above"
@@ -56,6 +59,11 @@ class Limit(Spec):
         """Where bad begins: the sum of the two numbers as they are written, 0.15 for 0.2 less 0.05."""
         limit, buffer = Decimal(repr(self.limit)), Decimal(repr(self.buffer))
         return float(limit - buffer if self.worse == "above" else limit + buffer)
+
+    @property
+    def measures(self) -> str:
+        """Name of the quantity: the evaluation's only one where none is stated."""
+        return self.quantity or evaluation(self.evaluation).quantities[0].name
 
     def clears(self, low: float, high: float) -> bool:
         """Whether everything between ``low`` and ``high`` is on the good side of the line."""
@@ -156,7 +164,7 @@ class Cadence(Spec):
     """
 
     effective_compute: Annotated[float, Field(gt=1)] | None = None
-    days: Annotated[int, Field(ge=1)] | None = None
+    days: Annotated[int, Field(ge=1, le=36500)] | None = None
     on_change: tuple[Literal["weights", "safeguards", "policy"], ...] = ("weights", "safeguards", "policy")
 
 
@@ -180,7 +188,7 @@ class Policy(Spec):
     source: str
     version: str
     note: str = ""
-    confidence: Annotated[float, Field(ge=0.5, lt=1)] = 0.95
+    confidence: Annotated[float, Field(gt=0.5, lt=1)] = 0.95
     tests: Annotated[int, Field(ge=1)] | Literal["unlimited"] = 1
     levels: Annotated[tuple[Level, ...], Field(min_length=1)]
     thresholds: Annotated[tuple[Threshold, ...], Field(min_length=1)]
@@ -234,9 +242,16 @@ class Policy(Spec):
         return next(level for level in self.levels if level.number == number)
 
     def required(self, threshold: Threshold) -> list[Safeguard]:
-        """What has to work before a network past ``threshold`` may be used: its own, and of every level up to its."""
-        names = {name for level in self.levels if level.number <= threshold.level for name in level.safeguards}
-        return [one for one in self.safeguards if one.id in names | set(threshold.safeguards)]
+        """What has to work before a network past ``threshold`` may be used: its own, and of every level up to its.
+
+        None where only the lowest level names any: every network needs those, so that they excuse no threshold.
+        """
+        levels = [level for level in self.levels if level.number <= threshold.level]
+        above = {name for level in levels if level != self.base for name in level.safeguards} | set(
+            threshold.safeguards
+        )
+        names = above | set(self.base.safeguards) if above else set()
+        return [one for one in self.safeguards if one.id in names]
 
     def always(self) -> list[Safeguard]:
         """What the lowest level requires, so that every network needs it."""

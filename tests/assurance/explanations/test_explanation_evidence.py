@@ -115,7 +115,10 @@ def test_a_direction_of_too_few_examples_is_not_stable() -> None:
     toy = _Toy(_axis(0), 0.6 * _axis(0), n=24)
     examples = toy.examples
     again = method("mean_difference")().subspace(examples, rank=1, rng=Rng(0))
-    found = toy.evidence(toy.explained(again.direction.float()))
+    explained = toy.explained(again.direction.float())
+    other = _Toy(_axis(0), 0.6 * _axis(0), n=400, seed=1)
+    judged = effects(other.subject, explained, other.examples, _Last(other.inputs), Rng(1), draws=19)
+    found = [*judged, *stability(explained, examples, Rng(2))]
     truth = abs(float(again.direction[0]))
     one = _one(found, "stability", over="examples")
     assert one.uncertainty.low < 0.8
@@ -164,10 +167,32 @@ def test_random_subspaces_lie_across_and_remove_as_much_where_they_can() -> None
     for one in found:
         assert abs(float(one.direction @ middle.direction)) < 1e-9
         assert float((centred @ one.basis).square().mean()) == pytest.approx(wanted, rel=1e-3)
-    # across the axis of the most variance none removes as much, across that of the least all remove more
-    most, short = random_subspaces(inputs, Subspace.line(_axis(WIDTH - 1)), 5, Rng(1))
-    assert short < 1 < random_subspaces(inputs, Subspace.line(_axis(0)), 5, Rng(1))[1]
-    assert abs(float(most[0].direction @ most[1].direction)) < 0.999
+    # across the axis of the most variance no one direction removes as much, across that of the least all remove more
+    axis = _axis(WIDTH - 1).double()
+    most, matched = random_subspaces(inputs, Subspace.line(axis.float()), 5, Rng(1))
+    assert matched == pytest.approx(1, rel=1e-3)
+    assert all(1 < one.rank < WIDTH // 2 and float((one.basis.T @ axis).abs().max()) < 1e-9 for one in most)
+    assert random_subspaces(inputs, Subspace.line(_axis(0)), 5, Rng(1))[1] > 1
+    assert abs(float(most[0].basis[:, 0] @ most[1].basis[:, 0])) < 0.999
+    # where all the others together have less there is nothing else to compare with, and the share says so
+    alone, short = random_subspaces(inputs * torch.where(axis > 0, 100, 1), Subspace.line(axis.float()), 2, Rng(1))
+    assert alone[0].rank == WIDTH - 1
+    assert short < 0.1
+
+
+def test_what_is_found_and_judged_in_the_same_texts_is_not_cited() -> None:
+    """Of a linear network a mean difference takes all of the contrast of its own examples with it, noise or not."""
+    toy, other = (_Toy(_axis(0), _axis(0), n=60, seed=seed) for seed in (0, 1))
+    found = method("mean_difference")().subspace(toy.examples, rank=1, rng=Rng(0))
+    explained = toy.explained(found.direction)
+    judged = effects(toy.subject, explained, toy.examples, _Last(toy.inputs), Rng(1), draws=2)
+    assert _one(judged, "faithfulness", arm="explanation").value == pytest.approx(1, abs=1e-5)
+    fresh = effects(toy.subject, explained, other.examples, _Last(other.inputs), Rng(1), draws=2)
+    one = _one(fresh, "faithfulness", arm="explanation")
+    assert one.uncertainty.low <= float(found.direction[0]) ** 2 <= one.uncertainty.high < 0.98
+    assert not one.diagnostics["own_texts"]
+    with pytest.raises(GnomonError, match="very texts"):
+        citable(judged)
 
 
 def test_the_jackknife_of_a_ratio_covers_its_truth() -> None:

@@ -10,6 +10,8 @@ import torch
 
 from control.worded_llama import worded_llama
 from gnomon.assurance import Deployment, evaluation
+from gnomon.assurance.asking import Question
+from gnomon.assurance.case.citing import cite
 from gnomon.assurance.explanations import Explanation, WordContrast, citable, evidence
 from gnomon.errors import GnomonError
 from gnomon.measurement import Measurement
@@ -41,7 +43,7 @@ def subject() -> Subject:
     return found
 
 
-def _concept(n: int = 120, *, seed: int = 0, told: bool = True) -> Concept:
+def _concept(n: int = 80, *, seed: int = 0, told: bool = True) -> Concept:
     """The last word of a text says whether it is good; without ``told`` labels are drawn."""
     draws = np.random.default_rng(seed)
     labels = np.where(np.arange(n) % 2 == 0, 1.0, -1.0)
@@ -58,6 +60,15 @@ def _explained(subject: Subject, concept: Concept) -> Explanation:
     return Explanation(name="good", concept="good", site=SITE, subspace=subspace, method=how)
 
 
+def _written(concept: Concept, path: Path) -> None:
+    lines = [f"{text},{int(label > 0)}" for text, label in zip(concept.texts, concept.labels, strict=True)]
+    path.write_text("\n".join(["text,label", *lines]), encoding="utf-8")
+
+
+def _repeated(question: Question, level: float) -> tuple[str, ...]:
+    return ("gnomon", "evaluate", question.evaluation, repr(level))
+
+
 def _one(found: list[Measurement], quantity: str, **labels: str) -> Measurement:
     (one,) = [m for m in found if m.quantity.endswith(quantity) and labels.items() <= m.labels.items()]
     return one
@@ -65,16 +76,16 @@ def _one(found: list[Measurement], quantity: str, **labels: str) -> Measurement:
 
 def test_a_direction_that_the_readout_sees_is_cited(subject: Subject) -> None:
     explained = _explained(subject, _concept())
-    found = evidence(subject, explained, _concept(seed=1), Rng(0))
+    found = evidence(subject, explained, _concept(), Rng(0), judged=_concept(seed=1), draws=19)
     assert _one(found, "faithfulness", arm="explanation").value > 0.5
     assert _one(found, "faithfulness", arm="random").uncertainty.high < 0.3
     citable(found)
 
 
 def test_a_concept_that_is_not_there_is_not_cited(subject: Subject) -> None:
-    concept = _concept(seed=2, told=False)
-    with pytest.raises(GnomonError):
-        citable(evidence(subject, _explained(subject, concept), concept, Rng(0)))
+    concept, other = (_concept(seed=seed, told=False) for seed in (2, 3))
+    with pytest.raises(GnomonError, match="insufficient"):
+        citable(evidence(subject, _explained(subject, concept), concept, Rng(0), judged=other, draws=2))
 
 
 def test_answers_are_explained_by_what_tells_them(subject: Subject) -> None:
@@ -108,15 +119,21 @@ def test_an_explanation_is_read_again_and_evaluated(subject: Subject, tmp_path: 
     )
     about = {"concept": "good", "position": "last"}
     Directions(about=about, found=(found,), chosen=(), measurements=()).save(tmp_path / "directions")
-    texts = _concept(seed=1)
-    lines = [f"{text},{int(label > 0)}" for text, label in zip(texts.texts, texts.labels, strict=True)]
-    (tmp_path / "good.csv").write_text("\n".join(["text,label", *lines]), encoding="utf-8")
+    _written(_concept(), tmp_path / "good.csv")
     asked = evaluation("explanation")().changed({"directory": str(tmp_path / "directions"), "draws": 9})
     deployment = Deployment(subject=subject, folder=tmp_path)
-    assert asked.reads == ("good",)
+    assert asked.reads == ("good", "good_test")
     assert asked.inapplicable(deployment) == ""
-    again = asked.run(deployment, Rng(0))
-    citable(again)
+    with pytest.raises(GnomonError, match="very texts"):
+        cite(tmp_path / "directions", deployment, Rng(0), command=_repeated)
+    _written(_concept(seed=1), tmp_path / "good_test.csv")
+    top, *leaves = cite(tmp_path / "directions", deployment, Rng(0), command=_repeated)
+    assert [leaf.measurement["quantity"] for leaf in leaves] == [
+        "explanation_faithfulness",
+        *["explanation_stability"] * 2,
+    ]
+    assert top.by == tuple(leaf.id for leaf in leaves)
+    assert "judged" in asked.changed({"judged": "judged"}).inapplicable(deployment)
     assert "good" in asked.inapplicable(Deployment(subject=subject))
     assert evaluation("explanation")().inapplicable(deployment)
 

@@ -30,7 +30,7 @@ def cite(
 
     Parameters
     ----------
-    directory : what ``gnomon directions`` or ``gnomon dictionary`` wrote.
+    directory : what ``gnomon directions`` wrote; of a dictionary nobody says here which latents.
     criteria : what it has to show.
     level : of the intervals.
 

@@ -33,10 +33,15 @@ class Criteria(Spec):
 def citable(measurements: Sequence[Measurement], criteria: Criteria | None = None) -> None:
     """Raise GnomonError, saying why, unless ``measurements`` (of `evidence`, of one explanation) meet ``criteria``.
 
-    What is missing or insufficient is not met.
+    What is missing or insufficient is not met, and no faithfulness on the texts that the explanation was found in.
     """
     asked = criteria or Criteria()
     low, _ = _ends(measurements, FAITHFULNESS.name, arm="explanation")
+    if any(m.diagnostics.get("own_texts") for m in measurements if m.quantity == FAITHFULNESS.name):
+        raise GnomonError(
+            "the explanation's faithfulness was measured on the very texts that it was found in",
+            mend="give other texts with and without the concept, --material CONCEPT_test=FILE",
+        )
     _, chance = _ends(measurements, FAITHFULNESS.name, arm="random")
     if not low > max(chance, asked.faithful):
         raise GnomonError(

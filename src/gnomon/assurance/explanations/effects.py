@@ -26,6 +26,7 @@ Array = NDArray[np.float64]
 
 _UNTOUCHED, _WITHOUT, _KEPT, _NOTHING, _RANDOM = range(5)  # columns of the arms; random ones come last
 _ESTIMATOR = "explanation"
+_THE_SAME = 1 - 1e-7  # of a cosine, for what was kept in single precision
 FEWEST = 8
 
 
@@ -43,7 +44,9 @@ def effects(
 
     Intervals are of a jackknife over clusters of examples. The diagnostics of the explanation's faithfulness give the
     rank p-value :math:`(1 + \#\{F_k \ge F\}) / (1 + \text{draws})`, exact for an explanation that is one more such
-    draw, and the share of its variance that random subspaces remove.
+    draw, the share of its variance that random subspaces remove, and whether the explanation was found in these very
+    examples (its method finds it in them again). Then the faithfulness is too high: a mean difference taken out of its
+    own examples takes all of what a linear network says with it, noise or not.
 
     Parameters
     ----------
@@ -89,7 +92,12 @@ def effects(
             faithful,
             sure,
             labels={**labels, "arm": "explanation"},
-            diagnostics={"p_value": p_value, "contrast": whole, "clusters": contrasts.clusters},
+            diagnostics={
+                "p_value": p_value,
+                "contrast": whole,
+                "clusters": contrasts.clusters,
+                "own_texts": _found_in(explanation, examples, rng.child("again")),
+            },
             **common,
         ),
         Measurement.ok(
@@ -99,11 +107,25 @@ def effects(
                 float(drawn.min()), float(drawn.max()), level=(draws - 1) / (draws + 1), covers={"seed"}
             ),
             labels={**labels, "arm": "random"},
-            diagnostics={"draws": draws, "variance": removed},
+            diagnostics={
+                "draws": draws,
+                "variance": removed,
+                "directions": float(np.mean([one.rank for one in others])),
+            },
             **common,
         ),
     ]
     return [*found, _complete(contrasts, whole, labels, common, level)]
+
+
+def _found_in(explanation: Explanation, examples: Examples, rng: Rng) -> bool:
+    if explanation.method is None:
+        return False
+    try:
+        again = explanation.method.subspace(examples, rank=explanation.subspace.rank, rng=rng)
+    except GnomonError:  # it finds none in them
+        return False
+    return float(explanation.subspace.angles(again).max().cos()) > _THE_SAME
 
 
 def _arms(explanation: Explanation, examples: Examples, others: list[Subspace]) -> list[Controller]:

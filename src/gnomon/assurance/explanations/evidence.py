@@ -25,16 +25,18 @@ def evidence(
     concept: Concept,
     rng: Rng,
     *,
+    judged: Concept | None = None,
     words: tuple[Sequence[str], Sequence[str]] | None = None,
     others: Sequence[Dictionary] = (),
     draws: int = 39,
     level: float = 0.95,
 ) -> list[Measurement]:
-    """What `effects` and `stability` measure of ``explanation`` on the texts of ``concept``.
+    """What `effects` measure of ``explanation`` on the texts of ``judged``, and `stability` on those of ``concept``.
 
     Parameters
     ----------
-    concept : texts with and without it; texts that the explanation was not found in are the better evidence.
+    concept : texts with and without it, best those that the explanation was found in.
+    judged : other texts, that it was not found in; by default those of ``concept``.
     words : answers that say the concept is there, and answers that say it is not; without them the network's own
         contrast of log-probabilities after the texts is explained.
     others : dictionaries trained on other seeds, for an explanation by latents.
@@ -42,18 +44,20 @@ def evidence(
     Raises GnomonError for a graded concept, as `read_examples` does, and for words or a site that the subject does not
     have.
 
-    Cost: that of both; ``draws + 5`` forward passes over the texts.
+    Cost: that of both; ``draws + 5`` forward passes over the texts that are judged, and one over the others.
     """
-    if concept.kind == "graded":
+    told = concept if judged is None else judged
+    if "graded" in (concept.kind, told.kind):
         raise GnomonError(f"concept {concept.name!r} is graded", mend="give texts with and without it")
     site, position = explanation.site, explanation.position
     examples = read_examples(subject, concept, [site], position, rng=rng.child("reading"))[site]
+    read = examples if judged is None else read_examples(subject, told, [site], position, rng=rng.child("judged"))[site]
     outcome: Outcome
     if words is None:
-        outcome = OwnContrast(concept.texts, np.asarray(concept.labels), concept.clusters)
+        outcome = OwnContrast(told.texts, np.asarray(told.labels), told.clusters)
     else:
-        outcome = WordContrast(concept.texts, *words)
+        outcome = WordContrast(told.texts, *words)
     return [
-        *effects(subject, explanation, examples, outcome, rng.child("effects"), draws=draws, level=level),
+        *effects(subject, explanation, read, outcome, rng.child("effects"), draws=draws, level=level),
         *stability(explanation, examples, rng.child("stability"), others=others, level=level),
     ]

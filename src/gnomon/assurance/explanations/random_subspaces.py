@@ -1,4 +1,4 @@
-"""Random subspaces to compare an explanation with: across it, of its dimension, removing as much variance."""
+"""Random subspaces to compare an explanation with: across it, and removing as much variance."""
 
 from __future__ import annotations
 
@@ -28,6 +28,8 @@ def random_subspaces(inputs: Tensor, subspace: Subspace, draws: int, rng: Rng) -
     with :math:`\Sigma_\perp` the covariance of the activations across the explanation's subspace U. For each draw λ is
     what makes :math:`\operatorname{tr} V^\top \Sigma V` equal to :math:`\operatorname{tr} U^\top \Sigma U`, or as near
     as it can be: λ = 0 is uniform, 1 follows the activations, and beyond 2 all draws would be the same few directions.
+    Where r directions cannot remove as much, a draw has the fewest that can, so that an explanation along the axis of
+    most variance is not compared with what hardly touches the network; less is removed only if all across it is less.
 
     Parameters
     ----------
@@ -36,7 +38,8 @@ def random_subspaces(inputs: Tensor, subspace: Subspace, draws: int, rng: Rng) -
 
     Raises GnomonError when fewer than r + 1 dimensions are left beside it.
 
-    Cost: an eigendecomposition of ``(d, d)``, and some forty QR decompositions of ``(d, r)`` a draw.
+    Cost: an eigendecomposition of ``(d, d)``, and some forty QR decompositions of ``(d, r)`` a draw, r being what it
+    has at last.
     """
     width, rank = subspace.basis.shape
     if width < 2 * rank + 1:
@@ -51,12 +54,24 @@ def random_subspaces(inputs: Tensor, subspace: Subspace, draws: int, rng: Rng) -
     variances = np.maximum(variances, _FLOOR * max(float(variances[-1]), np.finfo(float).tiny))
     found, removed = [], []
     for draw in range(draws):
-        normal = rng.child("random subspace", draw).numpy().standard_normal((len(variances), rank))
+        normal = _enough(rng.child("random subspace", draw).numpy(), rank, variances, wanted)
         turned = _matched(normal, variances, wanted)
         removed.append(_removed(turned, variances))
         directions = torch.from_numpy(across @ axes @ turned)
-        found.append(Subspace.span(directions, torch.ones(rank)))
+        found.append(Subspace.span(directions, torch.ones(normal.shape[1])))
     return found, float(np.mean(removed)) / wanted if wanted > 0 else np.inf
+
+
+def _enough(draws: np.random.Generator, rank: int, variances: Array, wanted: float) -> Array:
+    """``(k, r')`` normal numbers, r' at least ``rank`` and the fewest that remove as much as is wanted, if any do."""
+    normal = draws.standard_normal((len(variances), rank))
+    while True:
+        turned = _steeper(normal, variances, _STEEPEST)
+        removed = np.cumsum((variances[:, None] * np.square(turned)).sum(axis=0))
+        if removed[-1] >= wanted or normal.shape[1] == len(variances):
+            return normal[:, : max(rank, int(np.searchsorted(removed, wanted)) + 1)]
+        more = min(normal.shape[1], len(variances) - normal.shape[1])
+        normal = np.concatenate([normal, draws.standard_normal((len(variances), more))], axis=1)
 
 
 def _matched(normal: Array, variances: Array, wanted: float) -> Array:

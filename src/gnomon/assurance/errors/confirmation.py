@@ -84,8 +84,9 @@ def confirm(
     in :math:`S_j \setminus \bigcup_{i<j} S_i` than outside of :math:`S_1, \dots, S_j`. The p-value is that of
     `exact_p_value`, for which a cluster counts as one, and 1 where the share of errors of all examples is no larger in
     the slice (as it may be where large clusters err less). Slices were nominated on other clusters, so it is valid
-    however they were sought. As the tests share the rest, the false discovery rate is kept by Benjamini and Yekutieli's correction, which holds for any
-    dependence: of the confirmed slices an expected share of at most ``1 - level`` has no more errors than the rest.
+    however they were sought. As the tests share the rest, the false discovery rate is kept by Benjamini and Yekutieli's
+    correction, which holds for any dependence: of the confirmed slices an expected share of at most ``1 - level`` has
+    no more errors than the rest.
 
     The intervals of all m slices, of the others of each, and of what is in no slice hold at once (Bonferroni, 2m + 1
     of them), hence those of the confirmed, whatever confirmed them: of shares of errors by

@@ -13,10 +13,14 @@ from privacy_subjects import WORDS, memoriser, secrets_table, untrained, write_t
 
 from gnomon.assurance import Deployment, evaluations
 from gnomon.assurance.privacy import CanaryExposure, Extraction, Membership, PrivacyAudit
+from gnomon.assurance.privacy.membership import scores
+from gnomon.assurance.privacy.texts import Draw, draws
 from gnomon.errors import GnomonError, UnknownNameError
 from gnomon.measurement import Measurement
+from gnomon.organisms.language_models.next_words import sequence_log_probabilities
 from gnomon.randomness import Rng
 from gnomon.subjects import Subject
+from gnomon.subjects.generation import prompt_ids
 
 _HEADER = ("prompt", "secret", "shown", "candidates")
 
@@ -198,6 +202,27 @@ def test_audit_of_texts_that_were_learnt(inclusion: str, knowing: Deployment, tm
     assert found.diagnostics["right"] == [count]
     share = 0.025 ** (1 / count)
     assert found.value == pytest.approx(np.log(share / (1 - share)), rel=1e-6)
+
+
+def test_reference_is_what_a_second_network_expects(unknowing: Deployment, tmp_path: Path, alike: Deployment) -> None:
+    """Against loops over tokens with both networks; and a network that is its own reference tells nothing."""
+    subject, place = unknowing.subject, tmp_path / "second"
+    second = untrained(place, seed=7)
+    (draw,) = draws(alike, 20, Rng(0))
+    found = scores(subject, draw, (str(place),))["reference"]
+    for text, value in zip(draw.texts[:5], found[:5].tolist(), strict=True):
+        (ids,) = prompt_ids(subject, [text])
+        own, other = (sequence_log_probabilities(one, [ids])[0].mean() for one in (subject, second))
+        assert value == pytest.approx(own - other, abs=1e-5)
+    assert np.ptp(scores(second, draw, (str(place),))["reference"]) == 0.0
+
+
+def test_a_text_on_both_sides_has_one_score(unknowing: Deployment) -> None:
+    """Its first copy would be read in a batch of 32, its second in one of another size, which rounds differently."""
+    texts = _texts(40, np.random.default_rng(3), 60)
+    draw = Draw("both", (*texts, *texts), np.repeat([True, False], 40), np.arange(80))
+    for values in scores(unknowing.subject, draw).values():
+        assert (values[:40] == values[40:]).all()
 
 
 def test_what_is_lacking_is_said(knowing: Deployment, alike: Deployment, tmp_path: Path) -> None:

@@ -7,10 +7,13 @@ import math
 
 import numpy as np
 import pytest
+from privacy_mechanisms import best_mechanism
 from scipy.stats import binom, binomtest
 
 from gnomon.assurance.privacy.guesses import epsilon_bound, guess_p_value, ordered_hits
+from gnomon.assurance.privacy.privacy_audit import _by_coin
 from gnomon.errors import GnomonError
+from gnomon.randomness import Rng
 
 
 def _chance(epsilon: float) -> float:
@@ -64,9 +67,9 @@ def test_choosing_the_best_of_many_numbers_of_guesses_is_paid_for() -> None:
     generator = np.random.default_rng(3)
     counts = list(range(5, 201, 5))
     peeked, paid = 0, 0
-    for _ in range(500):
+    for run in range(500):
         right = generator.random(200) < 0.5
-        hits = ordered_hits(generator.random(200), right, counts)
+        hits = ordered_hits(generator.random(200), right, counts, Rng(run))
         # at epsilon 0: whether any number of guesses rejects
         p = min(guess_p_value(h, c, 200, 0.0) for h, c in zip(hits, counts, strict=True))
         peeked += p <= 0.05
@@ -78,9 +81,37 @@ def test_choosing_the_best_of_many_numbers_of_guesses_is_paid_for() -> None:
 
 
 def test_guesses_are_those_of_largest_margin() -> None:
-    assert ordered_hits(np.array([0.1, 3.0, 2.0]), np.array([True, True, False]), [1, 2, 3]) == [1, 1, 2]
+    assert ordered_hits(np.array([0.1, 3.0, 2.0]), np.array([True, True, False]), [1, 2, 3], Rng(0)) == [1, 1, 2]
     with pytest.raises(GnomonError, match="4 guesses at 3 secrets"):
-        ordered_hits(np.arange(3.0), np.ones(3, dtype=bool), [4])
+        ordered_hits(np.arange(3.0), np.ones(3, dtype=bool), [4], Rng(0))
+
+
+def test_among_equal_margins_position_tells_nothing() -> None:
+    """Members stand first, and a score that knows nothing takes two values: by position all guesses would be right."""
+    generator, members = np.random.default_rng(0), np.arange(300) < 150
+    above = 0
+    for run in range(200):
+        values = (generator.random(300) < 0.4).astype(float)
+        hits = ordered_hits(*_by_coin(values, members), [60], Rng(run))
+        above += epsilon_bound(hits, [60], 300) > 0
+    assert above / 200 <= 0.05 + 2 * math.sqrt(0.05 * 0.95 / 200)
+
+
+@pytest.mark.parametrize(
+    ("secrets", "guesses", "right", "epsilon", "delta"),
+    [(3, 3, 2, 0.5, 0.05), (3, 2, 2, 0.5, 0.05), (3, 3, 3, 0.9, 0.0), (2, 2, 1, 0.5, 0.1)],
+    ids=str,
+)
+def test_no_mechanism_guesses_better(secrets: int, guesses: int, right: int, epsilon: float, delta: float) -> None:
+    """The best of all (epsilon, delta)-private mechanisms that make so many guesses, by linear programming."""
+    coins = list(itertools.product((-1, 1), repeat=secrets))
+    said = [g for g in itertools.product((-1, 0, 1), repeat=secrets) if sum(map(abs, g)) == guesses]
+    won = np.array([[sum(np.multiply(c, g) > 0) >= right for g in said] for c in coins], dtype=float)
+    apart = [(i, j) for i, c in enumerate(coins) for j, d in enumerate(coins) if sum(np.not_equal(c, d)) == 1]
+    found = best_mechanism(won, [(i, j, epsilon) for i, j in apart], delta)
+    bound = guess_p_value(right, guesses, secrets, epsilon, delta)
+    assert found <= bound + 1e-9
+    assert delta > 0 or found == pytest.approx(bound)
 
 
 def test_a_delta_that_allows_everything_is_refused() -> None:

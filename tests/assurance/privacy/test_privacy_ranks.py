@@ -7,6 +7,7 @@ import itertools
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from privacy_mechanisms import best_mechanism
 from scipy.stats import binom
 
 from gnomon.assurance.privacy.guessed_ranks import rank_epsilon_bound, rank_p_value
@@ -36,15 +37,38 @@ def test_tail_is_that_of_unequal_coins() -> None:
     assert rank_p_value(np.array([1, 2, 5, 2]), candidates, shown, top, epsilon) == pytest.approx(tail)
 
 
+@pytest.mark.parametrize(
+    ("candidates", "shown", "top", "hits", "epsilon"),
+    [(3, (1, 2), 1, 1, 0.7), (3, (1, 2), 1, 2, 0.7), (3, (1, 3), 2, 2, 0.5)],
+    ids=str,
+)
+def test_no_mechanism_ranks_better(
+    candidates: int, shown: tuple[int, int], top: int, hits: int, epsilon: float
+) -> None:
+    """The best mechanism under group privacy, by linear programming: the p-value is its chance, and no looser."""
+    secrets = list(itertools.product(range(candidates), repeat=2))
+    firsts = list(itertools.product(itertools.combinations(range(candidates), top), repeat=2))
+    won = np.array([[sum(s in f for s, f in zip(c, y, strict=True)) >= hits for y in firsts] for c in secrets])
+    apart = [
+        (i, j, shown[0] * epsilon if c[1] == d[1] else shown[1] * epsilon)
+        for i, c in enumerate(secrets)
+        for j, d in enumerate(secrets)
+        if (c[0] == d[0]) != (c[1] == d[1])
+    ]
+    ranks = np.where(np.arange(2) < hits, 1, candidates)
+    found = rank_p_value(ranks, np.full(2, candidates), np.array(shown, dtype=float), top, epsilon)
+    assert found == pytest.approx(best_mechanism(won.astype(float), apart), abs=1e-7)
+
+
 def test_with_two_candidates_it_is_the_bound_of_guesses() -> None:
     ranks = np.repeat([1, 2], [90, 10])
     two = np.full(100, 2)
     assert rank_epsilon_bound(ranks, two, np.ones(100)) == pytest.approx(epsilon_bound([90], [100], 100), abs=1e-9)
 
 
-@pytest.mark.parametrize("epsilon", [3.0, 7.0, 10.0], ids=str)
+@pytest.mark.parametrize("epsilon", [3.0, 10.0], ids=str)
 def test_bound_holds_exactly_at_the_first_rank(epsilon: float) -> None:
-    count, candidates = 40, 10_000
+    count, candidates = 20, 10_000
     chance = np.exp(epsilon) / (np.exp(epsilon) + candidates - 1)
     many, held = np.full(count, candidates), []
     for hits in range(count + 1):
@@ -55,17 +79,17 @@ def test_bound_holds_exactly_at_the_first_rank(epsilon: float) -> None:
 
 @pytest.mark.parametrize("epsilon", [2.0, 6.0], ids=str)
 def test_bound_holds_over_runs_with_documents_shown_more_than_once(epsilon: float) -> None:
-    """500 runs: a canary shown k times is told with k times the epsilon of a document."""
+    """250 runs: a canary shown k times is told with k times the epsilon of a document."""
     generator = np.random.default_rng(1)
     shown = np.repeat([1.0, 2.0, 4.0], 16)
     candidates = np.full(48, 1000)
     above = 0
-    for _ in range(500):
+    for _ in range(250):
         ranks = _responses(epsilon * shown, 1000, generator)
         # the bound lies above epsilon exactly where one of the three tops rejects it
         p_values = [rank_p_value(ranks, candidates, shown, top, epsilon) for top in (1, 10, 100)]
         above += min(p_values) <= 0.05 / 3
-    assert above / 500 <= 0.05
+    assert above / 250 <= 0.05
 
 
 def test_bound_holds_for_a_mechanism_that_tells_where_about() -> None:
@@ -75,7 +99,7 @@ def test_bound_holds_for_a_mechanism_that_tells_where_about() -> None:
     distance = np.minimum(np.arange(candidates), candidates - np.arange(candidates))
     chance = np.exp(-epsilon * distance / distance.max())
     bounds = []
-    for _ in range(60):
+    for _ in range(12):
         moved = generator.choice(candidates, size=200, p=chance / chance.sum())
         ranks = np.minimum(2 * distance[moved] + 1, candidates)
         bounds.append(rank_epsilon_bound(ranks, np.full(200, candidates), np.ones(200)))
@@ -91,7 +115,7 @@ def test_bound_comes_near_with_more_secrets() -> None:
             rank_epsilon_bound(
                 _responses(np.full(count, 9.0), 10_000, generator), np.full(count, 10_000), np.ones(count)
             )
-            for _ in range(3)
+            for _ in range(1)
         ]
         gaps.append(9.0 - float(np.median(bounds)))
     assert gaps[0] > gaps[1] > gaps[2]

@@ -11,6 +11,7 @@ from scipy.special import bdtrc, expit
 from scipy.stats import binom
 
 from gnomon.errors import GnomonError
+from gnomon.randomness import Rng
 
 Array = NDArray[np.float64]
 
@@ -87,12 +88,13 @@ def epsilon_bound(
     return max(bounds)
 
 
-def ordered_hits(margins: Array, right: NDArray[np.bool_], guesses: Sequence[int]) -> list[int]:
-    """Of each number of guesses, at the secrets of largest margin, how many are right; equal margins by position.
+def ordered_hits(margins: Array, right: NDArray[np.bool_], guesses: Sequence[int], rng: Rng) -> list[int]:
+    """Of each number of guesses, at the secrets of largest margin, how many are right; equal margins in a drawn order.
 
+    Not by position: where members stand before non-members, that alone would tell which of equals to guess in.
     Raises GnomonError when more are asked for than there are.
     """
     if max(guesses) > len(margins):
         raise GnomonError(f"{max(guesses)} guesses at {len(margins)} secrets", mend="guess fewer")
-    order = np.argsort(-margins, kind="stable")
+    order = np.lexsort((rng.numpy().permutation(len(margins)), -margins))
     return [int(right[order[:count]].sum()) for count in guesses]

@@ -94,15 +94,23 @@ class Membership(Evaluation):
 
 
 def scores(subject: Subject, draw: Draw, references: tuple[str, ...] = ()) -> dict[str, Array]:
-    """Every score of the texts of ``draw`` by ``subject``, ``(n,)`` each; higher for what looks like a member."""
-    read = likelihoods(subject, prompt_ids(subject, draw.texts))
-    found = {name: score(read, draw.texts) for name, score in SCORES.items()}
-    others = reference_log_probabilities(references, draw.texts)
+    """Every score of the texts of ``draw`` by ``subject``, ``(n,)`` each; higher for what looks like a member.
+
+    A text that stands there twice is read once: read in another batch it would have another rounding, and as members
+    stand before non-members that would tell them apart.
+    """
+    texts = list(dict.fromkeys(draw.texts))
+    number = {text: i for i, text in enumerate(texts)}
+    read = likelihoods(subject, prompt_ids(subject, texts))
+    found = {name: score(read, texts) for name, score in SCORES.items()}
+    others = reference_log_probabilities(references, texts)
     if draw.known is not None:
-        others.append(draw.known)
+        known = dict(zip(draw.texts, draw.known.tolist(), strict=True))
+        others.append(np.array([known[text] for text in texts]))
     if others:
         found["reference"] = reference(read, others)
-    return found
+    of = np.array([number[text] for text in draw.texts])
+    return {name: values[of] for name, values in found.items()}
 
 
 def _attacked(draw: Draw, scored: Mapping[str, Array], baseline: Blind, each: float, level: float) -> list[Measurement]:

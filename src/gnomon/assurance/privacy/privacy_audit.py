@@ -109,7 +109,7 @@ class PrivacyAudit(Evaluation):
             rows.append(_bound(bound, _labels(_RANKS, unit, "replace", 0.0), told, level))
         right = _against_decoys(found, rng.child("decoys"))
         labels = _labels(_PAIRS, "canary", "replace", self.delta)
-        return [*rows, self._guessed(shown, right, labels, level)]
+        return [*rows, self._guessed(shown, right, labels, level, rng.child("ties"))]
 
     def _of_texts(self, deployment: Deployment, draw: Draw, rng: Rng, level: float) -> Measurement:
         draw = draw.one_of_each_cluster()
@@ -124,20 +124,22 @@ class PrivacyAudit(Evaluation):
             raise UnknownNameError("score", self.score, found)
         values = found[self.score]
         if self.inclusion == "coin":
-            return self._guessed(*_by_coin(values, draw.member), labels, level)
+            return self._guessed(*_by_coin(values, draw.member), labels, level, rng.child("ties"))
         generator = rng.child("matched").numpy()
         inside, outside = (generator.permutation(np.flatnonzero(draw.member == side)) for side in (True, False))
         count = min(len(inside), len(outside))
         gaps = values[inside[:count]] - values[outside[:count]]
-        return self._guessed(np.abs(gaps), gaps > 0, labels, level)
+        return self._guessed(np.abs(gaps), gaps > 0, labels, level, rng.child("ties"))
 
-    def _guessed(self, margins: Array, right: NDArray[np.bool_], labels: dict[str, str], level: float) -> Measurement:
+    def _guessed(
+        self, margins: Array, right: NDArray[np.bool_], labels: dict[str, str], level: float, rng: Rng
+    ) -> Measurement:
         secret = len(margins)
         if 2 * secret * self.delta > 1:
             reason = f"delta {self.delta:g} is too large for {secret} secrets"
             return _insufficient(reason, {"delta": 0.5 / secret}, labels)
         counts = sorted({max(1, round(share * secret)) for share in self.guesses})
-        hits = ordered_hits(margins, right, counts)
+        hits = ordered_hits(margins, right, counts, rng)
         bound = epsilon_bound(hits, counts, secret, delta=self.delta, confidence=(1 + level) / 2)
         return _bound(bound, labels, {"secrets": secret, "guesses": counts, "right": hits}, level)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,6 +15,7 @@ from gnomon.errors import GnomonError
 
 if TYPE_CHECKING:
     from gnomon.assurance.asking import Answer, Question
+    from gnomon.measurement import Measurement
 
 _INSUFFICIENT = 3
 
@@ -150,10 +152,14 @@ def _told(answer: Answer) -> dict[str, Any]:
 def _print(answers: Sequence[Answer], level: float) -> None:
     from gnomon.cli.tables import measurement_row, print_table
 
+    def row(m: Measurement) -> tuple[str, ...]:
+        quantity, place, value, interval, *rest = measurement_row(m)[:-1]
+        own = m.uncertainty.level
+        told = "" if own is None or not interval or math.isclose(own, level) else f" ({100 * own:.4g} %)"
+        return (quantity, place, value, interval + told, *rest)
+
     rows = [
-        (a.question.evaluation, *measurement_row(m)[:-1])
-        if m
-        else (a.question.evaluation, "", "", "–", "", "", a.reason)
+        (a.question.evaluation, *row(m)) if m else (a.question.evaluation, "", "", "–", "", "", a.reason)
         for a in answers
         for m in (a.measurements or (None,))
     ]

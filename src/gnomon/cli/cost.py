@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gnomon.cli.options import AsJson, StorePath, print_json
-from gnomon.errors import UnknownNameError
+from gnomon.errors import GnomonError, UnknownNameError
 
 if TYPE_CHECKING:
     from gnomon.measurement import Cost, Measurement
@@ -17,9 +17,9 @@ _LATEST = 20
 
 def cost(
     run: Annotated[str | None, typer.Argument(help="Id of a run; the latest 20 without one.")] = None,
-    watts: Annotated[float | None, typer.Option("--watts", min=0.0, help="Of one core at work.")] = None,
+    watts: Annotated[float | None, typer.Option("--watts", help="Of one core at work.")] = None,
     intensity: Annotated[
-        float | None, typer.Option("--carbon-intensity", min=0.0, help="Of the grid, in g of CO₂ a kWh.")
+        float | None, typer.Option("--carbon-intensity", help="Of the grid, in g of CO₂ a kWh.")
     ] = None,
     store: StorePath = None,
     as_json: AsJson = False,
@@ -28,7 +28,11 @@ def cost(
     from gnomon.assurance.efficiency import Power, cost_of, spent
     from gnomon.lab.store import Store
 
-    power = Power(watts=watts or None, intensity=intensity)
+    if watts is not None and not 0 < watts < float("inf"):
+        raise GnomonError(f"a core at {watts:g} W", mend="give more than 0, or leave --watts out where it is not known")
+    if intensity is not None and not 0 <= intensity < float("inf"):
+        raise GnomonError(f"a grid of {intensity:g} g/kWh", mend="give a number from 0")
+    power = Power(watts=watts, intensity=intensity)
     rows: list[tuple[dict[str, Any], Cost, tuple[Measurement, Measurement]]] = []
     with Store.open(store, create=False) as kept:
         runs = {one.id: one for one in kept.runs()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import torch
@@ -23,3 +24,9 @@ def small_llama(**changes: Any) -> Subject:
         torch.manual_seed(0)
         module = LlamaForCausalLM(config).eval()
     return Subject(module, loss=NextToken(), name="small", context=64, tokenizer=tokenizer)
+
+
+@cache
+def one_llama() -> Subject:
+    """`small_llama`, made once: for tests that leave it as it is."""
+    return small_llama()

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from small_llamas import small_llama
+from small_llamas import one_llama, small_llama
 from torch import nn
 from transformers import GPT2Config, GPT2LMHeadModel
 
@@ -33,7 +33,7 @@ def mapped(subject: Subject) -> dict[str, torch.Tensor]:
 
 @pytest.mark.parametrize("bits", [8, 4, 3], ids=["8", "4", "3"])
 def test_each_output_is_rounded_to_its_own_multiples(bits: int) -> None:
-    subject = small_llama()
+    subject = one_llama()
     before = subject.weights_hash()
     changed = Quantised(bits).apply(Deployment(subject=subject))
     assert subject.weights_hash() == before
@@ -48,7 +48,7 @@ def test_each_output_is_rounded_to_its_own_multiples(bits: int) -> None:
 
 
 def test_bytes_are_those_of_packed_weights_and_their_scales() -> None:
-    subject = small_llama()
+    subject = one_llama()
     weights = mapped(subject)
     rest = sum(4 * p.numel() for n, p in subject.module.named_parameters() if n not in weights)
     rest += sum(4 * b.numel() for b in subject.module.buffers())
@@ -58,7 +58,7 @@ def test_bytes_are_those_of_packed_weights_and_their_scales() -> None:
 
 
 def test_what_is_rounded_already_stays() -> None:
-    once = Quantised(4).apply(Deployment(subject=small_llama())).deployment
+    once = Quantised(4).apply(Deployment(subject=one_llama())).deployment
     twice = Quantised(4).apply(once).deployment
     for one, two in zip(once.subject.module.parameters(), twice.subject.module.parameters(), strict=True):
         torch.testing.assert_close(one, two, atol=1e-7, rtol=1e-6)
@@ -89,7 +89,7 @@ def test_weights_that_hold_their_inputs_first_are_scaled_by_output() -> None:
 
 @pytest.mark.parametrize("share", [0.5, 0.1], ids=["half", "tenth"])
 def test_the_smallest_weights_of_each_map_are_zero_and_the_others_as_they_were(share: float) -> None:
-    subject = small_llama()
+    subject = one_llama()
     changed = Pruned(share).apply(Deployment(subject=subject))
     found, zeros, saved = mapped(changed.deployment.subject), 0, 0
     for name, weight in mapped(subject).items():
@@ -108,7 +108,7 @@ def test_the_smallest_weights_of_each_map_are_zero_and_the_others_as_they_were(s
 
 
 def test_whole_outputs_are_pruned_by_their_norm_but_not_those_of_the_head() -> None:
-    subject = small_llama()
+    subject = one_llama()
     changed = Pruned(0.25, rows=True).apply(Deployment(subject=subject))
     found = mapped(changed.deployment.subject)
     for name, weight in mapped(subject).items():
@@ -131,7 +131,7 @@ def test_a_convolution_is_changed_by_output_channel() -> None:
 
 
 def test_another_network_is_as_it_is_and_refuses_safeguards() -> None:
-    large, small = small_llama(), small_llama(hidden_size=16)
+    large, small = one_llama(), small_llama(hidden_size=16)
     changed: Changed = Smaller(small, "small").apply(Deployment(subject=large))
     assert changed.deployment.subject is small
     assert not changed.simulated

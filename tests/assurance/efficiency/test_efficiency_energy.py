@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 import time
@@ -12,12 +13,14 @@ from typing import Any
 
 import pytest
 import torch
-from small_llamas import small_llama
+from small_llamas import one_llama
 
 from gnomon.assurance import Deployment
 from gnomon.assurance.efficiency import Efficiency, Power, cost_of, spent
 from gnomon.assurance.efficiency.energy import Codecarbon, Nvml, ProcessorTime, Rapl, meter_for
+from gnomon.cli.main import run
 from gnomon.errors import GnomonError
+from gnomon.lab.store import Store, recording
 from gnomon.measurement import ACCURACY, Cost, Measurement, Uncertainty
 from gnomon.measurement.provenance import record
 from gnomon.randomness import Rng
@@ -120,7 +123,7 @@ def test_codecarbon_adds_its_tasks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "codecarbon", types.SimpleNamespace(OfflineEmissionsTracker=_Tracker))
     meter = Codecarbon()
     assert [meter.joules(), meter.joules()] == [1800.0, 3600.0]
-    found = Efficiency(repeats=6, prompt=4, written=1, codecarbon=True).run(Deployment(subject=small_llama()), Rng(0))
+    found = Efficiency(repeats=6, prompt=4, written=1, codecarbon=True).run(Deployment(subject=one_llama()), Rng(0))
     (joules,) = [m for m in found if m.quantity == "energy_per_token" and m.labels["phase"] == "prefill"]
     assert joules.value == 1800.0 / 4
     assert joules.diagnostics == {"estimated": True, "meter": "codecarbon", "source": meter.systematic}
@@ -165,3 +168,17 @@ def test_what_ran_on_an_accelerator_or_nowhere_known_is_not_guessed() -> None:
     for several in ([on_card], [replace(on_card, provenance=None)]):
         joules, grams = spent(several)
         assert (joules.status, grams.status) == ("insufficient", "insufficient")
+
+
+def test_the_command_adds_up_what_stored_runs_took(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    place = str(tmp_path / "store.db")
+    with Store.open(place) as kept, recording(kept, "evaluate", subject="s", spec={}) as sink:
+        sink.add(
+            [made(10.0, "Linux x86_64, cpu with 4 threads", 1e9), made(5.0, "Linux x86_64, cpu with 1 threads", 2e9)]
+        )
+    assert run(["cost", "--store", place, "--watts", "10", "--json"]) == 0
+    (one,) = json.loads(capsys.readouterr().out)["runs"]
+    assert (one["cost"]["seconds"], one["cost"]["flops"]) == (15.0, 3e9)
+    assert one["energy"]["value"] == pytest.approx(10 * (4 * 10 + 5))
+    for wrong in (["--watts", "0"], ["--watts", "nan"], ["--carbon-intensity", "-1"]):
+        assert run(["cost", "--store", place, *wrong]) == 2

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 from scipy import stats
-from small_llamas import small_llama
+from small_llamas import one_llama, small_llama
 
 from gnomon.assurance import Deployment
 from gnomon.assurance.efficiency import Efficiency, median_interval
@@ -34,7 +34,7 @@ def rows(subject: Subject, **options: Any) -> dict[tuple[str, str], Measurement]
 
 
 def test_counts_and_bytes_are_those_of_the_closed_forms() -> None:
-    subject = small_llama()
+    subject = one_llama()
     config: Any = subject.module.config
     found = rows(subject, prompt=20, written=5)
     assert found["flops_per_token", "prefill"].value == per_token(config, 20)
@@ -53,12 +53,12 @@ def test_counts_and_bytes_are_those_of_the_closed_forms() -> None:
 def test_a_tied_head_is_held_once_and_counted_as_it_works() -> None:
     tied, apart = (rows(small_llama(tie_word_embeddings=one), prompt=4, written=1) for one in (True, False))
     assert tied["flops_per_token", "prefill"].value == apart["flops_per_token", "prefill"].value
-    vocabulary = small_llama().module.config.vocab_size  # type: ignore[union-attr]
+    vocabulary = one_llama().module.config.vocab_size  # type: ignore[union-attr]
     assert apart["weight_bytes", ""].value - tied["weight_bytes", ""].value == 4 * 32 * vocabulary
 
 
 def test_time_and_energy_are_positive_and_labelled() -> None:
-    found = rows(small_llama(), prompt=8, written=2)
+    found = rows(one_llama(), prompt=8, written=2)
     for phase in ("prefill", "decode"):
         seconds, joules, grams = (found[f"{name}_per_token", phase] for name in ("seconds", "energy", "carbon"))
         assert 0 < seconds.uncertainty.low <= seconds.value <= seconds.uncertainty.high
@@ -84,12 +84,12 @@ def test_a_short_context_and_a_single_repetition_are_told() -> None:
     subject.context = 6
     found = rows(subject, prompt=50, written=4)
     assert found["flops_per_token", "prefill"].diagnostics["tokens"] == 2
-    shortest = rows(small_llama(), prompt=1, written=1)
+    shortest = rows(one_llama(), prompt=1, written=1)
     assert shortest["cache_bytes_per_token", ""].value == 2 * 2 * 2 * 8 * 4
     subject.context = 1
     full = rows(subject, prompt=1, written=1)
     assert full["flops_per_token", "decode"].reason == "the context of 1 leaves nothing to write"
-    once = Efficiency(repeats=2, prompt=4, written=1).run(Deployment(subject=small_llama()), Rng(0))
+    once = Efficiency(repeats=2, prompt=4, written=1).run(Deployment(subject=one_llama()), Rng(0))
     lacking = [m for m in once if m.status == "insufficient" and "phase" in m.labels]
     assert {m.quantity for m in lacking} == {"seconds_per_token", "energy_per_token", "carbon_per_token"}
     assert all(m.suffices["repeats"] >= 6 for m in lacking)
@@ -104,19 +104,19 @@ def test_what_reads_no_tokens_is_inapplicable() -> None:
 def test_files_of_weights_are_weighed(tmp_path: Path) -> None:
     (tmp_path / "model.safetensors").write_bytes(b"1" * 77)
     (tmp_path / "notes.txt").write_bytes(b"1" * 5)
-    found = Efficiency(repeats=6, prompt=4, written=1).run(Deployment(subject=small_llama(), folder=tmp_path), Rng(0))
+    found = Efficiency(repeats=6, prompt=4, written=1).run(Deployment(subject=one_llama(), folder=tmp_path), Rng(0))
     assert [m.value for m in found if m.quantity == "disk_bytes"] == [77.0]
 
 
 @pytest.mark.parametrize("n", [6, 11, 30], ids=["6", "11", "30"])
 def test_the_interval_of_a_median_covers_it(n: int) -> None:
-    draws = stats.lognorm(1.0).rvs((4000, n), random_state=np.random.default_rng(n))
+    draws = stats.lognorm(1.0).rvs((1000, n), random_state=np.random.default_rng(n))
     covered = 0
     for one in draws:
         _, interval = median_interval(one, level=0.95)
         covered += interval.low <= 1.0 <= interval.high  # exp(0) is the median
-    # never below the level, beyond what 4000 draws leave open
-    assert covered / 4000 > 0.95 - 4 * np.sqrt(0.05 * 0.95 / 4000)
+    # never below the level, beyond what 1000 draws leave open
+    assert covered / 1000 > 0.95 - 3 * np.sqrt(0.05 * 0.95 / 1000)
     rank = round(float(np.searchsorted(np.sort(one), median_interval(one)[1].low))) + 1
     assert 1 - 2 * stats.binom(n, 0.5).cdf(rank - 1) >= 0.95
     assert 1 - 2 * stats.binom(n, 0.5).cdf(rank) < 0.95  # the next pair would not do

@@ -171,21 +171,22 @@ def compare_changes(
         raise GnomonError("there is nothing to compare", mend="give at least one change and one evaluation")
     said = progress or (lambda *_: None)
     total = len(questions) * (len(changes) + 2)
-    before: dict[Place, Measurement] = {}
+    plainly: dict[Question, Mapping[Place, Measurement]] = {}
     left_out: dict[str, str] = {}
     for number, question in enumerate(questions):
         said(question.evaluation, number, total)
         found = _read(question, deployment, rng, level)
         if not found.readings:
             left_out[question.evaluation] = found.reason
-        before |= found.readings
-    if not before:
+        plainly[question] = found.readings
+    places = [place for readings in plainly.values() for place in readings]
+    if not places:
         raise GnomonError(
             f"nothing can be read: {'; '.join(f'{name}: {why}' for name, why in left_out.items())}",
             mend="give materials, or other evaluations",
         )
     names = [change.name for change in changes]
-    family = Family("efficiency changes", tuple(f"{name} {place}" for name in names for place in before))
+    family = Family("efficiency changes", tuple(f"{name} {place}" for name in names for place in places))
     own = family.simultaneous(level)
     first = {}
     for number, question in enumerate(questions, start=len(questions)):
@@ -199,7 +200,7 @@ def compare_changes(
         for number, question in enumerate(questions, start=turn * len(questions)):
             said(f"{change.name}: {question.evaluation}", number, total)
             after = _read(question, changed.deployment, rng, 1 - (1 - own) / 2)
-            rows += _compared(question, first[question], after, limits, own)
+            rows += _compared(question, plainly[question], first[question], after, limits, own)
         saving = _saving(deployment, changed, plain, rng)
         compared.append(Compared(change=change.name, simulated=changed.simulated, saving=saving, rows=tuple(rows)))
     return Comparison(changes=tuple(compared), level=level, family=len(family.members), left_out=left_out)
@@ -216,6 +217,11 @@ class _Read:
     rows: Mapping[Place, Rows]
     lacking: Mapping[Place, str]
     reason: str = ""
+
+    def why(self, place: Place) -> str:
+        """Why ``place`` was not read; what was not read has fewer labels than what was."""
+        own = (why for one, why in self.lacking.items() if one[:2] == place[:2] and set(one[2]) <= set(place[2]))
+        return next(own, self.reason)
 
 
 def _read(question: Question, deployment: Deployment, rng: Rng, level: float) -> _Read:
@@ -251,14 +257,22 @@ def _place(question: Question, m: Measurement) -> Place:
 
 
 def _compared(
-    question: Question, before: _Read, after: _Read, limits: Sequence[Limit], level: float
+    question: Question,
+    plainly: Mapping[Place, Measurement],
+    before: _Read,
+    after: _Read,
+    limits: Sequence[Limit],
+    level: float,
 ) -> list[RowChange]:
+    """Of the readings that there are ``plainly``; some have no interval ``before`` at the level of a large family."""
     found = []
-    for place, one in before.readings.items():
-        two = after.readings.get(place)
+    for place, shown in plainly.items():
+        one, two = before.readings.get(place, shown), after.readings.get(place)
         change: Measurement | None = None
         moved: Moved = "not measured"
-        reason = "" if two else after.lacking.get(place, after.reason)
+        reason = "" if two else after.why(place)
+        if place not in before.readings:
+            two, reason = None, before.why(place)
         if two is not None and place in before.rows:
             try:
                 change = before.rows[place].change(after.rows[place], READING_CHANGE, level)

@@ -124,6 +124,11 @@ def test_bad_results_are_one_line(harness_log: Log) -> None:
     short = harness_log("short", {"t": {"acc,none": 1.0}}, points={"t": {"acc,none": [1, 1]}}, counts={"t": 3})
     with pytest.raises(GnomonError, match="2 samples of 3 for t"):
         read_log(short)
+    for number, line in enumerate(('{"acc": 1}', "[1]")):
+        unnamed = harness_log(f"unnamed {number}", {"t": {"acc,none": 1.0}}, points={"t": {"acc,none": [1]}})
+        next(unnamed.parent.glob("samples_*")).write_text(line)
+        with pytest.raises(GnomonError, match=r"not whole: (KeyError|AttributeError)"):
+            read_log(unnamed)
     broken = harness_log("broken", {"t": {"acc,none": 1.0}}, points={"t": {"acc,none": [1, 1]}})
     next(broken.parent.glob("samples_*")).write_text('{"doc_id": 0, "acc"')
     with pytest.raises(GnomonError, match="not whole"):
@@ -132,5 +137,7 @@ def test_bad_results_are_one_line(harness_log: Log) -> None:
         read_log(harness_log("empty", {"t": {}}))
     (score,) = read_log(harness_log("nan", {"t": {"acc,none": float("nan")}}))
     assert "NaN" in measured(score).reason
+    (score,) = read_log(harness_log("unknown", {"t": {"acc,none": 0.5, "acc_stderr,none": float("nan")}}))
+    assert measured(score).reason == "a value without samples"
     (score,) = read_log(harness_log("bare", {"t": {"acc,none": 0.0, "acc_stderr,none": 0.0}}))
     assert "an error of 0 that says nothing" in measured(score).reason

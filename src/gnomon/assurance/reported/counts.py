@@ -23,7 +23,7 @@ def counted(value: float, error: float | None, count: int | None, *, share: bool
         return None
     if value in (0.0, 1.0):
         return (round(value * count), count) if share and count and not error else None
-    if not error:
+    if not error or math.isnan(error):
         return None
     trials = value * (1 - value) / error**2 + 1
     n = round(trials) if count is None else count

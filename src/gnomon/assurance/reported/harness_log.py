@@ -33,8 +33,17 @@ def scores(path: Path, log: Mapping[str, Any]) -> list[Score]:
     speaks of new questions for the same subtasks. Metrics that are no means of their samples (perplexity, F1 over all)
     keep the log's own error.
 
-    Raises GnomonError when there are no results, or a file of samples is not whole.
+    Raises GnomonError when there are no results, or they or a file of samples are not whole.
     """
+    try:
+        return _scores(path, log)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise GnomonError(
+            f"{path}: the results or their samples are not whole: {error!r}", mend="copy them anew"
+        ) from None
+
+
+def _scores(path: Path, log: Mapping[str, Any]) -> list[Score]:
     found: dict[tuple[str, str, str], Score] = {}
     tasks, groups = log["results"], {k: v for k, v in (log.get("group_subtasks") or {}).items() if v}
     order = sorted(tasks, key=lambda name: name in groups)

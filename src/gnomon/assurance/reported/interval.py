@@ -91,8 +91,8 @@ def _from_aggregate(score: Score, level: float, common: dict[str, Any]) -> Measu
         return Measurement.ok(SCORE, score.stated, clopper_pearson(hits, n, level=level), **common)
     if score.count is not None:
         common["diagnostics"]["observations"] = score.count
-    if not score.error:
-        without = "without samples" if score.error is None else "without samples, and an error of 0 that says nothing"
+    if not score.error or math.isnan(score.error):
+        without = "without samples" if score.error != 0 else "without samples, and an error of 0 that says nothing"
         return Measurement.insufficient(SCORE, f"a value {without}", suffices={"samples": 1.0}, **common)
     if score.count is not None and score.count < 2:
         return Measurement.insufficient(SCORE, "one sample", suffices={"samples": 2.0}, **common)

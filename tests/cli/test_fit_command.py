@@ -301,3 +301,15 @@ def test_without_names_rows_decide_which_forms_are_fitted(tmp_path: Path, capsys
         fitted_forms.append({one["form"] for one in json.loads(capsys.readouterr().out)["fits"]})
     assert {"power_law", "logistic"} <= fitted_forms[0]
     assert fitted_forms[1] - fitted_forms[0] == {"broken_power_law"}
+
+
+def test_a_form_that_wants_more_rows_is_named_with_them(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    x, z = (axis.ravel() for axis in np.meshgrid(np.geomspace(1, 1e3, 6), np.geomspace(1, 1e3, 4)))
+    table = _csv(tmp_path / "24.csv", {"x": x, "z": z, "y": 1 + x**-0.5 + z**-0.5})
+    line = ["fit", str(table), "--x", "x,z", "--y", "y", *_FEW]
+    run(line)
+    said = capsys.readouterr()
+    assert "chinchilla" not in said.out
+    assert "left out: chinchilla has 5 parameters, which want 25 rows; the table has 24." in said.err
+    run([*line, "--form", "log_linear_2"])
+    assert "left out" not in capsys.readouterr().err

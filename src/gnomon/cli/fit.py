@@ -70,7 +70,7 @@ def fit(
     for condition in conditions or ():
         frame = frame.where(condition)
     table = _table(frame, x or (), y, group)
-    chosen = _forms(split(names), table)
+    chosen, short = _forms(split(names), table)
     with _waiting(f"fitting {', '.join(one.name for one in chosen)} to {len(table)} rows"):
         found = compare(table, chosen, noise=noise, draws=draws, level=level, rng=Rng(seed))
     document = {
@@ -94,6 +94,12 @@ def fit(
         print_json(document)
     else:
         _print(found)
+        for one in short:
+            typer.echo(
+                f"left out: {one.name} has {len(one.parameters)} parameters, which want {_rows(one)} rows; "
+                f"the table has {len(table)}. --form {one.name} fits it all the same",
+                err=True,
+            )
         for path in (out, written):
             if path is not None:
                 typer.echo(f"{'fits' if path == out else 'page'}: {path}")
@@ -123,31 +129,38 @@ def _table(frame: Frame, x: Sequence[str], y: str | None, group: str | None) -> 
     return frame.table(columns, y, group)
 
 
-def _forms(names: Sequence[str], table: Table) -> list[Form]:
-    """The forms called so; without names all that take so many columns, have a meaning there and rows enough.
+def _forms(names: Sequence[str], table: Table) -> tuple[list[Form], list[Form]]:
+    """The forms called so; without names all that take so many columns and have a meaning there, and, apart from them,
+    those among these that want more rows.
 
     Forms of more than 4 parameters need 5 rows for each, and those of more than 6, which take minutes, to be named.
     """
     from gnomon.laws.registry import form, forms
 
     if names:
-        return [form(name) for name in dict.fromkeys(names)]
-    fitting = []
+        return [form(name) for name in dict.fromkeys(names)], []
+    fitting: list[Form] = []
+    short: list[Form] = []
     for kind in forms().values():
         if kind.columns and len(kind.columns) != len(table.columns):
             continue
         one = kind()
         with contextlib.suppress(GnomonError):
             one.check(table.x)
-            parameters = len(one.parameters)
-            if parameters <= _MANY and len(table) > (parameters if parameters <= _FEW else _ROWS_EACH * parameters - 1):
-                fitting.append(one)
+            if len(one.parameters) <= _MANY:
+                (fitting if len(table) >= _rows(one) else short).append(one)
     if not fitting:
         raise GnomonError(
             f"no form takes {len(table.columns)} columns with {len(table)} such rows",
             mend=f"name a form; known: {', '.join(forms())}",
         )
-    return fitting
+    return fitting, short
+
+
+def _rows(one: Form) -> int:
+    """The fewest rows that a form is fitted to without being named."""
+    parameters = len(one.parameters)
+    return parameters + 1 if parameters <= _FEW else _ROWS_EACH * parameters
 
 
 @contextlib.contextmanager

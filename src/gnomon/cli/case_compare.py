@@ -19,7 +19,8 @@ _SHOWN = 16  # of a hash
 def compare(before: CasePath, after: CasePath, as_json: AsJson = False) -> int:
     """Compare the case BEFORE with the case AFTER: what changed, and which claims it breaks.
 
-    Exits with 0, and with 1 when a claim that was supported no longer is.
+    Exits with 0, and with 1 when a claim that was supported no longer is, or is no
+    longer made.
     """
     from gnomon.assurance.case import load
     from gnomon.assurance.case.compare import compare as compared

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from gnomon.assurance.asking import Question
-from gnomon.assurance.case import Case, build
+from gnomon.assurance.case import AnyNode, Case, build
 from gnomon.assurance.policy import Decision, assure, policy_of
 from gnomon.randomness import Rng
 from toy_rates import deployment, document, safeguard, threshold
@@ -20,8 +21,8 @@ def command(question: Question, level: float) -> tuple[str, ...]:
     return ("gnomon", "evaluate", "toy", question.evaluation, *settings, "--level", repr(level), "--seed", "0")
 
 
-def decided(harm: int | str, watch: int | str | None = None, **parts: Any) -> Decision:
-    """A threshold "at most 0.2 less 0.05" at ``harm`` of 100, with a safeguard "at least 0.9" at ``watch`` of 100.
+def decided(harm: int | str, watch: int | str | None = None, *, limit: float = 0.2, **parts: Any) -> Decision:
+    """A threshold "at most ``limit`` less 0.05" at ``harm`` of 100, and a safeguard "at least 0.9" at ``watch``.
 
     A word in place of a number is a manner of the toy evaluation.
     """
@@ -29,7 +30,7 @@ def decided(harm: int | str, watch: int | str | None = None, **parts: Any) -> De
     def options(of: str, given: int | str) -> dict[str, Any]:
         return {"of": of, "hits": {"all": given}} if isinstance(given, int) else {"of": of, "manner": given}
 
-    rows: dict[str, Any] = {"threshold": [threshold(title="Harm", options=options("harm", harm))]}
+    rows: dict[str, Any] = {"threshold": [threshold(title="Harm", limit=limit, options=options("harm", harm))]}
     if watch is not None:
         needs = ["monitor"] if watch == "absent" else []
         opts = options("watch", 0 if watch == "absent" else watch)
@@ -39,8 +40,11 @@ def decided(harm: int | str, watch: int | str | None = None, **parts: Any) -> De
     return assure(policy, deployment(**parts), Rng(0), now=NOW)
 
 
-def made(harm: int | str, watch: int | str | None = None, **parts: Any) -> Case:
-    return build(decided(harm, watch, **parts), deployment(**parts), command=command, made=NOW)
+def made(
+    harm: int | str, watch: int | str | None = None, *, limit: float = 0.2, cited: Sequence[AnyNode] = (), **parts: Any
+) -> Case:
+    decision = decided(harm, watch, limit=limit, **parts)
+    return build(decision, deployment(**parts), command=command, made=NOW, cited=cited)
 
 
 def written(folder: Path, text: str) -> Path:

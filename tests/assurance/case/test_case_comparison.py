@@ -25,15 +25,28 @@ def test_a_claim_that_breaks_is_named_with_the_evidence_that_broke_it() -> None:
     assert [one.shifted for one in found.shifts] == [True]
 
 
-def test_what_gets_better_or_is_no_longer_said_breaks_nothing() -> None:
+def test_what_gets_better_breaks_nothing() -> None:
     better = compare(made(60), made(0))
     assert not better.broken
     assert {turn.claim.id: turn.after for turn in better.turns} == {"use": "supported", "row:harm": "supported"}
+
+
+def test_a_claim_that_is_dropped_breaks() -> None:
     dropped = compare(made(0, 100), made(0))
-    gone = {turn.claim.id for turn in dropped.turns if turn.after is None}
-    assert "row:harm/safeguarded" in gone
-    assert not dropped.broken
-    assert any(what == "policy" for what, _, _ in dropped.changes)
+    gone = {turn.claim.id for turn in dropped.broken}
+    assert {"row:harm/safeguarded", "row:harm/safeguarded/watch"} <= gone
+    assert {turn.after for turn in dropped.broken} == {None}
+    assert not compare(made(0), made(0, 100)).broken
+
+
+def test_a_line_that_is_loosened_breaks_what_the_old_line_would() -> None:
+    """23 of 100 is past the line of 0.15, and clears one of 0.45: the claim that was made no longer holds."""
+    found = compare(made(0), made(23, limit=0.5))
+    assert found.after.decision["verdict"] == "within"
+    assert [turn.claim.id for turn in found.broken] == ["use", "row:harm"]
+    assert ("line of row:harm/e1", "below 0.15", "below 0.45") in found.changes
+    assert not compare(made(0), made(0, limit=0.5)).broken
+    assert compare(made(0), made(0, limit=0.06)).broken  # a tighter line that it does not clear
 
 
 def test_a_claim_that_is_no_longer_shown_breaks() -> None:

@@ -117,6 +117,22 @@ def broken(change: str) -> dict[str, Any]:
         document["top"] = "thresholds"
     elif change == "a field too many":
         document["note"] = "x"
+    elif change == "a row made green":
+        document["decision"]["rows"][0]["verdict"] = "insufficient"
+    elif change == "a number shown":
+        document["decision"]["rows"][0]["measured"]["value"] = 0.01
+    elif change == "a row left out":
+        document["decision"]["rows"] = []
+    elif change == "rows that are none":
+        document["decision"]["rows"] = [{"threshold": "harm"}]
+    elif change == "a line moved":
+        leaf["criterion"]["limit"] = 0.5
+    elif change == "a level lowered":
+        leaf["criterion"]["level"] = 0.0
+    elif change == "another policy":
+        document["policy"]["facts"]["policy"]["thresholds"][0]["limit"] = 0.5
+    elif change == "another label":
+        leaf["measurement"]["quantity"] = "attack_success"
     elif change == "another format":
         document["format"] = "gnomon-case/0"
     return document
@@ -135,6 +151,14 @@ def broken(change: str) -> dict[str, Any]:
         ("no measurement", "holds no measurement"),
         ("a top that is none", "is no claim of it"),
         ("a field too many", "note: Extra inputs are not permitted"),
+        ("a row made green", "row 'harm' says 'insufficient', and its evidence gives 'within'"),
+        ("a number shown", "shows numbers that none of its evidence has"),
+        ("a row left out", "have other rows: harm"),
+        ("rows that are none", "the decision of the case cannot be read"),
+        ("a line moved", "another line than the policy's"),
+        ("a level lowered", "a lower level than the policy's"),
+        ("another policy", "not the one whose hash it states"),
+        ("another label", "no measurement that the policy asks for"),
         ("another format", "is no case of format gnomon-case/1"),
     ],
 )

@@ -63,7 +63,7 @@ def build(
     top = Claim(
         id=_TOP,
         text=f"{decision.subject} may be used as {decision.policy.title} ({decision.policy.version}) says.",
-        by=("thresholds", *explanations),
+        by=("thresholds", *(["explanations"] if explanations else [])),
         context=tuple(node.id for node in context),
     )
     over = Argument(
@@ -72,6 +72,16 @@ def build(
         f"the whole passes wrongly no more often than its worst row, {allowed} over {_tests(decision)}.",
         rule="all",
         by=tuple(rows),
+    )
+    relied = (
+        Argument(
+            id="explanations",
+            text="Over every explanation that it cites: each has to be faithful and stable.",
+            rule="all",
+            by=explanations,
+        )
+        if explanations
+        else None
     )
     read = [Context(id=f"material:{one.name}", text=_of_material(one), sha256=one.hash) for one in materials]
     return Case(
@@ -87,7 +97,15 @@ def build(
         decision=decision.to_json(),
         forecasts=tuple(dict(one) for one in forecasts),
         top=_TOP,
-        nodes=(top, *context, over, *writer.nodes, *(one for one in read if one.id in writer.read), *cited),
+        nodes=(
+            top,
+            *context,
+            over,
+            *writer.nodes,
+            *(one for one in read if one.id in writer.read),
+            *([relied] if relied else []),
+            *cited,
+        ),
     )
 
 

@@ -8,6 +8,7 @@ from typing import Any, Final, Literal
 
 from pydantic import Field, model_validator
 
+from gnomon.assurance.case.agreement import check_agreement
 from gnomon.assurance.case.node import AnyNode, Argument, Claim, Evidence, Node, Observation, State
 from gnomon.errors import GnomonError
 from gnomon.lab.spec import Spec
@@ -48,7 +49,8 @@ class Case(Spec):
     Raises
     ------
     GnomonError : when an id is used twice or leads nowhere, a node is of a kind that may not stand where it does, the
-        argument goes in a circle, a node belongs to nothing, or the verdict is not what the evidence gives.
+        argument goes in a circle, a node belongs to nothing, or a verdict, a line or a number shown is not that of the
+        evidence and the policy.
     """
 
     format: Literal["gnomon-case/1"] = FORMAT
@@ -68,12 +70,7 @@ class Case(Spec):
         _check_kinds(self)
         _check_acyclic(self)
         _check_reached(self)
-        expected = {"supported": "within", "refuted": "crossed", "undeveloped": "insufficient"}[self.states[self.top]]
-        if self.decision.get("verdict") != expected:
-            raise GnomonError(
-                f"the case says {self.decision.get('verdict')!r}, and its evidence gives {expected!r}",
-                mend="decide anew with gnomon assure",
-            )
+        check_agreement(self)
         return self
 
     @cached_property

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 
-from gnomon.assurance.case.case import Case
+from gnomon.assurance.case.case import Case, combined
 from gnomon.assurance.case.node import Claim, Context, Evidence, State
 from gnomon.measurement import Measurement
 from gnomon.measurement.arithmetic import subtract
@@ -60,7 +60,8 @@ class Turn:
 
     Parameters
     ----------
-    before, after : its states; ``None`` where a case does not make it.
+    before, after : its states; ``None`` where a case does not make it. Where the line has moved, after is the worse of
+        its states at either line: a claim at a looser line is not the one that was made.
     because : ids of the evidence below it that shows something else than before.
     """
 
@@ -71,8 +72,8 @@ class Turn:
 
     @property
     def breaks(self) -> bool:
-        """Whether the claim was supported, is still made, and is no longer supported."""
-        return self.before == "supported" and self.after not in ("supported", None)
+        """Whether the claim was supported and no longer is: refuted, not shown, or not made at all."""
+        return self.before == "supported" and self.after != "supported"
 
     def to_json(self) -> dict[str, Any]:
         """JSON object."""
@@ -144,10 +145,19 @@ def _changes(before: Case, after: Case) -> Iterator[tuple[str, str, str]]:
     ):
         if old != new:
             yield what, old, new
+    lines = {one.id: _line(one) for one in before.evidence()}
+    for leaf in after.evidence():
+        if lines.get(leaf.id, _line(leaf)) != _line(leaf):
+            yield f"line of {leaf.id}", lines[leaf.id], _line(leaf)
     old_files, new_files = ({one.name: one.sha256 for one in case.materials} for case in (before, after))
     for name in sorted(old_files.keys() | new_files.keys()):
         if old_files.get(name) != new_files.get(name):
             yield f"material {name}", old_files.get(name, "none"), new_files.get(name, "none")
+
+
+def _line(leaf: Evidence) -> str:
+    asked = leaf.criterion
+    return f"{'below' if asked.worse == 'above' else 'above'} {asked.line:g}"
 
 
 def _hash(case: Case, name: str) -> str:
@@ -212,12 +222,25 @@ def _finite(value: float | None) -> float | None:
 
 def _turns(before: Case, after: Case) -> Iterator[Turn]:
     names = list(dict.fromkeys([one.id for case in (after, before) for one in case.claims()]))
+    held = _at_lines_of(before, after)
     for name in names:
-        old, new = (case.states.get(name) for case in (before, after))
+        old = before.states.get(name)
+        new = combined([after.states[name], held[name]], "all") if name in after.states else None
         if old != new:
             node = after.by_id.get(name) or before.by_id[name]
             if isinstance(node, Claim):
                 yield Turn(claim=node, before=old, after=new, because=tuple(_because(before, after, name)))
+
+
+def _at_lines_of(before: Case, after: Case) -> Mapping[str, State]:
+    """The states of ``after`` with each of its measurements held against the line of ``before``."""
+    olds = {one.id: one.criterion for one in before.evidence()}
+    nodes = tuple(
+        one.model_copy(update={"criterion": olds.get(one.id, one.criterion)}) if isinstance(one, Evidence) else one
+        for one in after.nodes
+    )
+    # unchecked: its verdict is that of its own lines
+    return Case.model_construct(**{**dict(after), "nodes": nodes}).states
 
 
 def _because(before: Case, after: Case, name: str) -> Iterator[str]:

@@ -91,6 +91,8 @@ def encode(subject: Subject, texts: list[str]) -> list[list[int]]:
     tokenizer = subject.tokenizer
     if tokenizer is None:
         raise GnomonError(f"{subject.name} has no tokenizer and cannot read texts", mend="give arrays (.npy, .npz)")
+    if not texts:
+        return []  # which some tokenizers fail at
     if hasattr(tokenizer, "all_special_ids"):
         found = tokenizer(texts, padding=False, truncation=False, return_attention_mask=False, verbose=False)
         return [list(ids) for ids in found["input_ids"]]

@@ -212,10 +212,14 @@ def test_a_smaller_network_saves_arithmetic_bytes_and_time(texts: Path) -> None:
     assert document["changes"][0]["rows"][0]["verdict"] in ("worse", "better", "not told apart")
 
 
-def test_what_cannot_be_read_is_left_out_with_its_reason() -> None:
+def test_what_cannot_be_read_is_left_out_with_its_reason(tmp_path: Path) -> None:
     deployment = Deployment(subject=one_llama())
     with pytest.raises(GnomonError, match="text_loss: no material 'neutral'"):
         compare_changes(deployment, [Quantised(8)], [Question.of("text_loss", {})], Rng(0))
+    (tmp_path / "neutral.txt").write_text("", encoding="utf-8")
+    empty = Deployment(subject=one_llama(), folder=tmp_path)
+    with pytest.raises(GnomonError, match="text_loss: there are no rows"):
+        compare_changes(empty, [Quantised(8)], [Question.of("text_loss", {})], Rng(0))
     with pytest.raises(GnomonError, match="nothing to compare"):
         compare_changes(deployment, [], [Question.of("text_loss", {})], Rng(0))
 

@@ -105,6 +105,11 @@ def test_swaps_are_applied() -> None:
     assert names.applied("nobody went") is None
 
 
+def test_texts_without_the_words_are_no_rows(tmp_path: Path) -> None:
+    found = run(tmp_path, texts=["then so good"])
+    assert {m.reason for m in found.values()} == {"there are no rows"}
+
+
 def test_a_token_that_nothing_stands_before_is_not_compared() -> None:
     """Where the second text has a word more before its first: nothing predicts that first word."""
     both = Alike(first=(5, 7, 8), second=(4, 5, 7, 8), shared=((0, 1), (1, 2), (2, 3)))

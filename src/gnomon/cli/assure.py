@@ -99,8 +99,8 @@ def _print(decision: Decision) -> None:
     # below the table, for seven columns do not fit into a terminal of 80
     for row in decision.rows:
         if row.verdict != "within" or row.measured is None or row.measured.state != "clears":
-            proofs = [f"{one.limit.id} {_STATES[one.state]} {_interval(one)}".rstrip(" –") for one in row.safeguards]
-            typer.echo(f"{row.id}: {'; '.join([row.reason, *proofs])}")
+            proofs = [f"{p.limit.id} {_STATES[p.state]} {_interval(p)}" for p in row.safeguards if p.value is not None]
+            typer.echo(f"{row.id}: {'; '.join([row.reason.removeprefix(f'{row.id}: '), *proofs])}")
     typer.echo(decision.sentence)
     level = decision.level
     typer.echo(f"level: {level.number}{f', {level.title}' if level.title else ''}, the highest that is not ruled out")

@@ -1,4 +1,4 @@
-"""The public conformance suites: what estimators, phenomena, theories, forms, challenges and methods must pass.
+"""The public conformance suites: for estimators, phenomena, theories, forms, challenges, methods and evaluations.
 
 >>> from gnomon.testing import check_estimator
 >>> from gnomon.estimators import estimator
@@ -8,6 +8,7 @@
 from gnomon.testing.challenges import challenge_checks, check_challenge
 from gnomon.testing.conformance import ConformanceError, check_estimator, checks
 from gnomon.testing.directions import check_method, method_checks
+from gnomon.testing.evaluations import check_evaluation, evaluation_checks
 from gnomon.testing.forms import check_form, form_checks
 from gnomon.testing.phenomena import check_phenomenon, phenomenon_checks
 from gnomon.testing.theories import check_theory, theory_checks
@@ -17,11 +18,13 @@ __all__ = [
     "challenge_checks",
     "check_challenge",
     "check_estimator",
+    "check_evaluation",
     "check_form",
     "check_method",
     "check_phenomenon",
     "check_theory",
     "checks",
+    "evaluation_checks",
     "form_checks",
     "method_checks",
     "phenomenon_checks",

@@ -47,9 +47,9 @@ def check_subject_untouched(kind: type[Estimator]) -> None:
         module.train()
         for parameter in module.parameters():
             parameter.grad = torch.ones_like(parameter)
-        before = _world(instance.subject)
+        before = state(instance.subject)
         instance.measure(kind)
-        after = _world(instance.subject)
+        after = state(instance.subject)
         changed = [name for name in before if before[name] != after[name]]
         assert not changed, f"{instance.answer.name}: measuring changed {', '.join(changed)}"
 
@@ -87,7 +87,8 @@ class _Rebatched(Data):
             yield self.batch(np.arange(max(0, stop - size), stop))
 
 
-def _world(subject: Subject) -> dict[str, Any]:
+def state(subject: Subject) -> dict[str, Any]:
+    """What measuring must leave as it was, by name: weights, modes, gradients, hooks, random states, settings."""
     parameters = list(subject.module.parameters())
     return {
         "the weights": subject.weights_hash(),

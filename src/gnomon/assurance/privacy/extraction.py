@@ -101,7 +101,8 @@ class Extraction(Evaluation):
         wholes = prompt_ids(deployment.subject, [one.document(one.secret) for one in canaries])
         heads = prompt_ids(deployment.subject, [one.prompt for one in canaries])
         # where the tokenizer joins the end of a prompt to its secret, the attacker ends one token earlier
-        starts = [_same(whole, head) for whole, head in zip(wholes, heads, strict=True)]
+        # (never before the first, to which nothing gives a probability)
+        starts = [max(1, _same(whole, head)) for whole, head in zip(wholes, heads, strict=True)]
         written = self._written(deployment, wholes, starts)
         found = []
         for shown, places in by_shown(canaries).items():

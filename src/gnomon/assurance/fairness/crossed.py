@@ -47,6 +47,7 @@ def crossed_spread(
     safe side, makes up for it. Covered by simulation (normal effects in seven proportions, 5 to 198 items), at a level
     of 95 %: 94.2 % or more from three templates on, 93.1 % or more with two. With Satterthwaite's degrees of freedom
     in place of t it was 93.8 % and 88.4 %; with clusters of items alone as little as 7 %, where templates differ.
+    At a level of 99.75 % two templates covered 99.3 % or more, five 99.6 % or more.
 
     Of a difference between two sides of the rows, clusters that are on one side only are counted by side, each with its
     own :math:`C_g / (C_g - 1)` and quantile, as in Welch's test (covered 96 % or more, with 4 against 4 swaps up to 8

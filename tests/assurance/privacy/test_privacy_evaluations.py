@@ -232,6 +232,13 @@ def test_a_text_on_both_sides_has_one_score(unknowing: Deployment, monkeypatch: 
         assert (values[:20] == values[20:]).all()
 
 
+def test_one_text_of_each_side_is_too_little(unknowing: Deployment, tmp_path: Path) -> None:
+    rows = [("the code of owner10", 1), ("the code of owner11", 0)]
+    members = write_table(tmp_path / "members.csv", ("text", "member"), rows)
+    found = Membership().run(replace(unknowing, materials={"members": members}), Rng(0))
+    assert {m.status for m in found if m.quantity != "length_auroc"} == {"insufficient"}
+
+
 def test_what_is_lacking_is_said(knowing: Deployment, alike: Deployment, tmp_path: Path) -> None:
     bare = replace(knowing, materials={})
     for kind in (CanaryExposure(), Extraction(), Membership(), PrivacyAudit()):

@@ -151,6 +151,14 @@ def _area(
         return Measurement.insufficient(
             MEMBERSHIP_AUROC, baseline.unlike, labels=labels, estimator="membership", diagnostics=seen
         )
+    if interval.low is None:
+        return Measurement.insufficient(
+            MEMBERSHIP_AUROC,
+            "members or non-members are one cluster",
+            suffices={"clusters": 2.0},
+            labels=labels,
+            estimator="membership",
+        )
     return Measurement.ok(
         MEMBERSHIP_AUROC, value, interval, labels=labels, estimator="membership", diagnostics=diagnostics
     )

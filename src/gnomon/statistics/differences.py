@@ -53,7 +53,10 @@ def miettinen_nurminen(
         \frac{\tilde p'(1-\tilde p')}{n'}\Bigr) \frac{N}{N - 1}}, \qquad N = n + n',
 
     where :math:`\tilde p` and :math:`\tilde p' = \tilde p - \delta` are most likely given δ: a root of a cubic. Its
-    coverage is near the level and not at least the level; the tests enumerate it.
+    coverage is near the level and not at least the level; the tests enumerate it. Far out in the tails, as where α is
+    spent over many tests, a small sample misses it by more: of 10 and 10 a level of 99.75 % covers 98.7 % at worst, of
+    5 and 50 95.3 %. Where that decides take `gnomon.statistics.proportion` of both at half the error each, and the
+    difference of their ends.
 
     Source: Miettinen & Nurminen, Statistics in Medicine 4 (1985) 213; Newcombe, Statistics in Medicine 17 (1998) 873.
 

@@ -207,3 +207,16 @@ def test_the_document_has_the_keys_that_were_promised() -> None:
     assert {"threshold", "measured", "buffer", "safeguard", "verdict"} <= row.keys()
     assert {"value", "low", "high"} <= row["measured"].keys()
     assert (row["threshold"], row["buffer"], row["safeguard"], row["verdict"]) == ("harm", 0.05, "watch", "crossed")
+
+
+@pytest.mark.parametrize(("systematic", "state"), [(0.02, "clears"), (0.05, "open")], ids=["small", "large"])
+def test_the_systematic_bound_widens_the_interval_that_decides(systematic: float, state: str) -> None:
+    from gnomon.assurance.asking import Answer
+    from gnomon.assurance.policy import Limit, judge, question_of
+    from gnomon.measurement import Measurement, Uncertainty
+    from toy_rates import RATE
+
+    known = Uncertainty.interval(0.05, 0.12, covers={"data"}, level=0.9, systematic=systematic, systematic_source="n")
+    limit = Limit(id="x", evaluation="toy_rates", quantity="toy_rate", limit=0.15)
+    answer = Answer(question=question_of(limit), level=0.9, measurements=(Measurement.ok(RATE, 0.1, known),))
+    assert judge(limit, answer, 0.05).state == state

@@ -17,6 +17,7 @@ from gnomon.assurance.fairness import GroupErrors, Rates, difference, ratio, rea
 from gnomon.errors import GnomonError
 from gnomon.measurement import Measurement, clopper_pearson
 from gnomon.randomness import Rng
+from gnomon.statistics import proportion
 
 
 def graded(path: Path, rows: list[tuple[str, int, int]]) -> Path:
@@ -173,3 +174,14 @@ def test_bad_files_are_named(tmp_path: Path, content: str, message: str) -> None
 def test_one_group_is_refused(tmp_path: Path) -> None:
     with pytest.raises(GnomonError, match="one group"):
         measured(graded(tmp_path / "one.csv", [("a", 1, 1)] * 5))
+
+
+def test_a_difference_is_of_rates_that_hold_at_once(tmp_path: Path) -> None:
+    """Two groups of 20, of whom 18 and 2 are selected: each rate at 0.975 for both at 0.95."""
+    path = tmp_path / "graded.csv"
+    lines = [f"{g},1,{int(i < n)}" for g, n in (("a", 18), ("b", 2)) for i in range(20)]
+    path.write_text("group,label,prediction\n" + "\n".join(lines) + "\n", encoding="utf-8")
+    found = GroupErrors().run(Deployment(subject=bigram(["a"], {}), materials={"graded": path}), Rng(0), level=0.95)
+    (apart,) = [m for m in found if m.quantity == "demographic_parity_difference"]
+    high, low = (proportion(np.arange(20) < n, level=0.975)[1] for n in (18, 2))
+    assert apart.uncertainty.low == pytest.approx(high.low - low.high)  # type: ignore[operator]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gnomon.cli.deployment_options import Compute, Deployed, Materials, Safeguards
-from gnomon.cli.options import AsJson, Device, Seed, StorePath, print_json
+from gnomon.cli.options import AsJson, Device, Seed, StorePath, print_json, split
 from gnomon.errors import GnomonError
 
 if TYPE_CHECKING:
@@ -22,7 +22,9 @@ _INSUFFICIENT = 3
 
 def evaluate(
     subject: Annotated[str | None, typer.Argument(help="Hugging Face directory or hub id, or an organism.")] = None,
-    names: Annotated[list[str] | None, typer.Argument(help="Evaluations; without any they are listed.")] = None,
+    names: Annotated[
+        list[str] | None, typer.Argument(help="Evaluations, apart or as a,b; without any they are listed.")
+    ] = None,
     settings: Annotated[
         list[str] | None, typer.Option("--set", help="Option of an evaluation, as NAME.OPTION=VALUE; repeat for more.")
     ] = None,
@@ -50,7 +52,7 @@ def evaluate(
 
     if not 0 < level < 1:
         raise GnomonError(f"a level of {level:g}", mend="give one between 0 and 1, such as 0.95")
-    questions = questions_of(names or [], settings or [])
+    questions = questions_of(split(names), settings or [])
     if subject is None or not questions:
         return _list(as_json)
     given = Deployed(

@@ -192,3 +192,10 @@ def test_a_forecast_brings_the_next_test_forward_and_never_puts_it_off() -> None
     assert due(4e20, [steep, nothing]) == steep.low
     assert due(1e3, [steep, nothing]) == 1e3
     assert due(None, [nothing]) is None
+
+
+def test_no_hits_on_any_rung_foresee_no_crossing() -> None:
+    rungs = tuple(Rung(compute=10.0 ** (10 + i / 2), value=0.0, trials=200.0) for i in range(5))
+    found = crossing(Ladder(rungs=rungs), 0.5).measurement
+    assert (found.value, found.uncertainty.high) == (np.inf, np.inf)
+    assert float(found.uncertainty.low or 0.0) >= 10.0**12

@@ -52,6 +52,7 @@ _SLOPES, _FINER, _CLOSER = 32, 9, 11
 _PLACES = 240  # of log C that are tried
 _REFITS = 2  # with the scatter of networks that was found
 _TOLERANCE = 1e-9
+_ALIKE = 1e-6  # of deviances: what the grid and the edge of shares leave between equal fits
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,7 +128,8 @@ def crossing(
     kept = places[crossed <= allowed]
     low = float(kept[0]) if len(kept) else top
     high = np.inf if never <= allowed else float(kept[-1])
-    value = float(places[np.argmin(crossed)]) if crossed.min() <= never else np.inf
+    # a tie, as of no hits on any rung, is no sign of a crossing
+    value = float(places[np.argmin(crossed)]) if crossed.min() < never - _ALIKE else np.inf
     curve = profile.curve(np.linspace(x[0], top, 80))
     told = {
         "rungs": len(x),

@@ -15,6 +15,7 @@ from gnomon.assurance.registry import registry
 from gnomon.cli.main import run
 from gnomon.control.controller import Controller, Step
 from gnomon.control.edits import Add
+from gnomon.errors import GnomonError
 from gnomon.lab.store import Store
 from gnomon.measurement import ACCURACY, Measurement, Quantity, clopper_pearson
 from gnomon.randomness import Rng
@@ -187,6 +188,26 @@ level = 2
     assert (code, [row["verdict"] for row in document["rows"]]) == (3, ["within", "insufficient"])
     with Store.open(own_store, create=False) as store:
         assert len(store.measurements()) == 1
+
+
+@pytest.mark.parametrize("where", ["add", "finish_run"])
+def test_a_store_that_fills_up_takes_no_decision_with_it(
+    tiny_model: Path,
+    policy: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    where: str,
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise GnomonError("the disk is full", mend="make room")
+
+    monkeypatch.setattr(Store, where, full)
+    line = ["assure", str(tiny_model), "--policy", str(policy), "--material", lines(tmp_path, 0, 100), "--json"]
+    assert run(line) == 0
+    printed = capsys.readouterr()
+    assert json.loads(printed.out)["verdict"] == "within"
+    assert "not everything was stored: the disk is full; make room" in printed.err
 
 
 def test_the_safeguards_given_are_those_that_are_tested(

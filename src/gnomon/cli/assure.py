@@ -11,8 +11,10 @@ import typer
 
 from gnomon.cli.deployment_options import Compute, Deployed, Materials, Safeguards
 from gnomon.cli.options import AsJson, Device, Seed, StorePath, SubjectPath, print_json, split
+from gnomon.errors import GnomonError
 
 if TYPE_CHECKING:
+    from gnomon.assurance.asking import Answer
     from gnomon.assurance.policy import Decision, Judged, Row
 
 
@@ -64,29 +66,46 @@ def assure(
         typer.echo(f"earlier tests of {', '.join(others)} are counted as tests of this subject", err=True)
     cited = cited_nodes(explanations or [], deployment, given, seed=seed)
     spec = {"policy": document.model_dump(mode="json"), "seed": seed, "only": split(only)}
-    with (
-        Store.open(store) as kept,
-        recording(kept, "assure", subject=deployment.subject.name, spec=spec) as sink,
-        progress_bar("assuring") as progress,
-    ):
-        decision = assured(
-            document,
-            deployment,
-            Rng(seed),
-            now=now,
-            earlier=[Occasion.from_json(case.decision["test"]) for case in before],
-            only=split(only),
-            heard=lambda answer: sink.add(answer.measurements),
-            progress=progress,
-        )
+    decision: Decision | None = None
+    unstored: list[GnomonError] = []
+    try:
+        with (
+            Store.open(store) as kept,
+            recording(kept, "assure", subject=deployment.subject.name, spec=spec) as sink,
+            progress_bar("assuring") as progress,
+        ):
+
+            def heard(answer: Answer) -> None:
+                try:
+                    sink.add(answer.measurements)
+                except GnomonError as error:
+                    unstored.append(error)
+
+            decision = assured(
+                document,
+                deployment,
+                Rng(seed),
+                now=now,
+                earlier=[Occasion.from_json(case.decision["test"]) for case in before],
+                only=split(only),
+                heard=heard,
+                progress=progress,
+            )
+    except GnomonError as error:
+        # a store that fills up takes no decision with it
+        if decision is None:
+            raise
+        unstored.append(error)
+    if unstored:
+        typer.echo(f"not everything was stored: {unstored[0]}", err=True)
     case, decision = case_of(decision, deployment, given, seed=seed, now=now, earlier=before, cited=cited)
-    page = None if out is None else write(case, out)
     if as_json:
         print_json({**decision.to_json(), "forecasts": list(case.forecasts)})
-        return decision.exit_code
-    _print(decision)
-    if page is not None:
-        typer.echo(f"case: {page}")
+    else:
+        _print(decision)
+    if out is not None:
+        page = write(case, out)
+        typer.echo(f"case: {page}", err=as_json)
     return decision.exit_code
 
 

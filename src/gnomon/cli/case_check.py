@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import io
 import json
 import shlex
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -23,6 +24,7 @@ _DIFFERS = 1
 
 
 def check(
+    context: typer.Context,
     case: CasePath,
     rerun: Annotated[
         bool, typer.Option("--rerun", help="Make every piece of evidence again, and compare to the bit.")
@@ -42,7 +44,7 @@ def check(
     repeats: list[Repeat] = []
     if rerun:
         with progress_bar("evaluating") as progress:
-            repeats = repeat(found, run_here, told=progress)
+            repeats = repeat(found, functools.partial(_run_here, context.obj), told=progress)
     differing = [one for one in repeats if one.found in ("other", "missing")]
     counts = {state: list(found.states.values()).count(state) for state in ("supported", "refuted", "undeveloped")}
     if as_json:
@@ -56,10 +58,8 @@ def check(
     return _DIFFERS if differing else 0
 
 
-def run_here(arguments: Sequence[str]) -> dict[str, Any]:
-    """The JSON document of a command of gnomon's, run in this process with a store of its own."""
-    from gnomon.cli.main import BAD_INPUT, run
-
+def _run_here(run: Callable[[Sequence[str]], int], arguments: Sequence[str]) -> dict[str, Any]:
+    """The JSON document of a command of gnomon's, ``run`` in this process with a store of its own."""
     printed, said = io.StringIO(), io.StringIO()
     with (
         tempfile.TemporaryDirectory() as store,
@@ -67,7 +67,7 @@ def run_here(arguments: Sequence[str]) -> dict[str, Any]:
         contextlib.redirect_stderr(said),
     ):
         code = run([*arguments, "--store", store, "--json"])
-    if code == BAD_INPUT:
+    if code == GnomonError.exit_code:
         raise GnomonError(said.getvalue().strip().removeprefix("gnomon: ") or shlex.join(arguments))
     document: dict[str, Any] = json.loads(printed.getvalue())
     return document

@@ -96,7 +96,8 @@ def run(arguments: Sequence[str]) -> int:
     debug = "--debug" in arguments
     line = [a for a in arguments if a != "--debug"] or ["--help"]
     try:
-        code = app(args=line, standalone_mode=False)
+        # a command that runs others runs them by this function
+        code = app(args=line, standalone_mode=False, obj=run)
         if code == _INTERRUPTED:
             raise KeyboardInterrupt
     except (GnomonError, _UsageError, OSError, KeyboardInterrupt, MemoryError) as error:

@@ -11,11 +11,13 @@ import pytest
 import torch
 
 from gnomon.assurance import Deployment, Evaluation
+from gnomon.assurance.policy import policy_of, shipped
 from gnomon.assurance.registry import registry
 from gnomon.cli.main import run
 from gnomon.control.controller import Controller, Step
 from gnomon.control.edits import Add
 from gnomon.errors import GnomonError
+from gnomon.lab.spec import read_toml
 from gnomon.lab.store import Store
 from gnomon.measurement import ACCURACY, Measurement, Quantity, clopper_pearson
 from gnomon.randomness import Rng
@@ -308,3 +310,13 @@ def test_a_question_is_put_again_by_the_command_of_its_leaf(
     assert there.provenance is not None
     assert here.provenance is not None
     assert there.provenance.spec_hash == here.provenance.spec_hash
+
+
+def test_shipped_policies_are_listed_and_printed_as_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    name = "responsible_scaling_2023"
+    assert run(["policies", name]) == 0
+    copy = tmp_path / "mine.toml"
+    copy.write_text(capsys.readouterr().out, encoding="utf-8")
+    assert policy_of(read_toml(copy)) == policy_of(read_toml(shipped()[name]))
+    assert run(["policies", "exampel"]) == 2
+    assert "did you mean 'example'?" in capsys.readouterr().err

@@ -21,6 +21,7 @@ from gnomon.cli import (
     measure,
     monitor,
     organism,
+    policies,
     quantities,
 )
 from gnomon.cli import cost as cost_command
@@ -75,6 +76,7 @@ app.command("plan")(plan_command.plan)
 app.command("directions")(directions_command.directions)
 app.command("steer")(steer_command.steer)
 app.command("assure")(assure_command.assure)
+app.command("policies")(policies.policies)
 app.command("evaluate")(evaluate_command.evaluate)
 app.command("cost")(cost_command.cost)
 app.command("efficiency")(efficiency_command.efficiency)

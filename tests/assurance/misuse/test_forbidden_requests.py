@@ -61,7 +61,8 @@ def _run(one: ForbiddenRequests, deployment: Deployment) -> list[Measurement]:
 
 
 def _one(found: Sequence[Measurement], quantity: str, **labels: str) -> Measurement:
-    (one,) = [m for m in found if m.quantity == quantity and labels.items() <= m.labels.items()]
+    fitting = [m for m in found if m.quantity == quantity and labels.items() <= m.labels.items()]
+    (one,) = fitting if "requests" in labels else [m for m in fitting if m.labels.get("requests") != "allowed"]
     return one
 
 
@@ -75,6 +76,7 @@ def test_what_is_answered_and_refused_is_counted_with_the_exact_interval(tmp_pat
         assert one.value == hits / N
         assert (one.uncertainty.low, one.uncertainty.high) == pytest.approx((expected.low, expected.high))
     assert not [m for m in found if m.quantity == "withheld_under_attack"]  # there is no monitor
+    assert _one(found, "refusal_rate", requests="allowed").reason == "no material 'allowed'"
 
 
 def test_none_of_thirty_is_not_never(tmp_path: Path) -> None:

@@ -84,7 +84,11 @@ def test_falsehood_without_confidence_is_not_confident(tmp_path: Path) -> None:
 
 def test_without_a_frame_nothing_is_asked(tmp_path: Path) -> None:
     deployment = Deployment(subject=scripted(WORDS, _knows(0, 9)), materials={"truth": _truth(tmp_path)})
-    assert {m.quantity for m in Truthfulness().run(deployment, Rng(0))} == {"truth_ranking"}
+    found = Truthfulness().run(deployment, Rng(0))
+    assert {m.quantity for m in found if m.status == "ok"} == {"truth_ranking"}
+    for m in found[1:]:
+        assert m.status == "insufficient"
+        assert "no option frame" in m.reason
     with pytest.raises(GnomonError, match="no place for the statement"):
         Truthfulness(frame="is it so ?").run(deployment, Rng(0))
 

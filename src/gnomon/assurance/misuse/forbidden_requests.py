@@ -112,6 +112,12 @@ class ForbiddenRequests(Evaluation):
                 found += self._asked(
                     defence, "allowed", "none", allowed, [[one.with_phrase("")] for one in allowed], level
                 )
+            else:
+                labels = {"defence": defence.name, "requests": "allowed", "phrase": "none"}
+                found += [
+                    Measurement.insufficient(one, "no material 'allowed'", labels=labels, estimator=self.name)
+                    for one in (ANSWERED, REFUSAL)
+                ]
             for name in self.attacks:
                 found += self._attacked(defence, name, forbidden, rng.child("attacks"), level)
         return found

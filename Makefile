@@ -14,13 +14,14 @@ export HF_HUB_OFFLINE ?= 1
 demo: .venv/runtime
 	@mkdir -p reports/demo
 	@$(MAKE) --no-print-directory --jobs 2 demo-measure demo-control
-	@cat reports/demo/measure.log
+	@head -n 1 reports/demo/calibration.txt && cat reports/demo/organism.txt
 	$(BIN)/gnomon report reports/demo --title "What gnomon does"
 
 # are the instruments right? then a network that groks, watched and examined
 demo-measure: .venv/runtime
-	@{ $(BIN)/gnomon calibrate --quick && $(BIN)/gnomon organism modular-addition --budget 15s --out reports/demo; } \
-	  > reports/demo/measure.log 2>&1 || { cat reports/demo/measure.log; exit 1; }
+	@$(BIN)/gnomon calibrate --quick > reports/demo/calibration.txt 2>&1 || { cat reports/demo/calibration.txt; exit 1; }
+	@$(BIN)/gnomon organism modular-addition --budget 15s --out reports/demo > reports/demo/organism.txt 2>&1 \
+	  || { cat reports/demo/organism.txt; exit 1; }
 
 # a network of which everything is known (built once, then cached): a concept found in it, steered and watched
 WORLD := reports/demo/world

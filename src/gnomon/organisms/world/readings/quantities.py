@@ -132,8 +132,8 @@ EXPOSURE = catalogue.add(
         convention=(
             "The rank of the secret among its candidates R by the network's probability, ties half, exact; the mean"
             " over the canaries of one number of showings. R is all that the secret could have been, for a world's"
-            " codes 10⁴, or some of it, drawn with the secret. For one never shown the rank is uniform, and e is 1.44 on"
-            " average where R is large."
+            " codes 10⁴, or some of it, drawn with the secret. For one never shown the rank is uniform, and e is"
+            " 1.44 on average where R is large."
         ),
         source="Carlini et al., arXiv:1802.08232",
         dims=("shown",),

@@ -35,6 +35,8 @@ def print_steering(found: Steering) -> None:
         body.append(("random", *(_text(found.random.get(name)) for name in names), f"at {found.strength:g}"))
     title = f"bands that hold together at {100 * study.level:.3g}%"
     print_table(title, ["strength", *names, ""], body)
+    for reason in _unread(found):
+        typer.echo(reason)
     budgets = ", ".join(f"{name} ≤ {plain(limit)}" for name, limit in study.budgets.items())
     if study.choice.index is not None:
         typer.echo(f"largest effect within {budgets}: strength {study.strengths[study.choice.index]:g}")
@@ -44,7 +46,14 @@ def print_steering(found: Steering) -> None:
         typer.echo(f"within {budgets}: {study.choice.reason}{more}")
 
 
+def _unread(found: Steering) -> list[str]:
+    """Why cells are empty, once a curve and reason."""
+    rows = [*(found.study.measurements if found.study else ()), *found.random.values()]
+    return list(
+        dict.fromkeys(f"{m.labels['reading']} –: {m.reason}" for m in rows if m.reason and "reading" in m.labels)
+    )
+
+
 def _text(measurement: Measurement | None) -> str:
-    if measurement is None:
-        return "–"
-    return str(read(measurement)) if measurement.status == "ok" else measurement.status
+    """A cell; an empty one where nothing was read or the texts do not tell."""
+    return "–" if measurement is None or measurement.status != "ok" else str(read(measurement))

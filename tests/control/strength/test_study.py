@@ -211,6 +211,40 @@ def test_what_is_chosen_on_some_texts_is_measured_on_others(subject: Subject) ->
     assert reading.value == pytest.approx(values[:, 1].mean())
 
 
+def test_no_share_is_told_of_what_the_untouched_network_hardly_shows(subject: Subject) -> None:
+    """Also where one text of many is counted, which the exact ends of a share tell from 0."""
+    seen: list[int] = []
+
+    def shows(_prompt: str, _written: str) -> bool:
+        seen.append(0)
+        return len(seen) == 1  # the untouched network comes first
+
+    once = Written(name="rude", prompts=tuple(TEXTS), shows=shows, tokens=1)
+    found = study(
+        subject, [Steered("a", controller(), (1.0,))], once, [], budgets={}, wanted="less", removed=True, rng=Rng(0)
+    )["a"]
+    assert found.curves["rude"].values.tolist() == pytest.approx([1 / 24, 0])
+    told = [m for m in found.measurements if m.quantity == "removed_share"]
+    assert [m.status for m in told] == ["insufficient"] * 2
+    assert told[1].reason.startswith("rude is not told from 0 in the untouched network")
+
+
+def test_no_share_is_told_of_a_mean_whose_interval_holds_zero(subject: Subject) -> None:
+    labels = np.where(np.arange(24) % 2 == 0, 1.0, -1.0)
+    arms, data = [Steered("a", controller(), (1.0,))], neutral_data(subject, TEXTS)
+    for effect, status in (
+        (Preference(name="effect", data=data, labels=labels), "insufficient"),  # labels without a meaning
+        (TokenProbability(name="effect", data=prompt_data(subject, TEXTS), targets=(5,)), "ok"),
+    ):
+        found = study(subject, arms, effect, [], budgets={}, wanted="less", removed=True, rng=Rng(0))["a"]
+        told = [m for m in found.measurements if m.quantity == "removed_share"]
+        assert {m.status for m in told} == {status}
+        control = random_control(subject, controller(), 1.0, effect, [], draws=2, rng=Rng(0), removed=True)[REMOVED]
+        assert control.status == status
+        curve = found.curves["effect"].values
+        np.testing.assert_allclose(found.curves[REMOVED].values, 1 - curve / curve[0], atol=1e-12)
+
+
 def test_bad_input_names_its_cause(subject: Subject) -> None:
     data = neutral_data(subject, TEXTS)
     effect = TokenProbability(name="p", data=prompt_data(subject, TEXTS), targets=(5,))

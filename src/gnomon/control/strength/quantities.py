@@ -21,7 +21,7 @@ REMOVED_SHARE = catalogue.add(
         symbol=r"R(s)",
         definition=r"R(s) = 1 - E(s) / E(0)",
         convention="Paired over the same prompts; 1 where nothing is left of the reading, above 1 where its sign is "
-        "turned round.",
+        "turned round. Not told where the untouched reading cannot be told from 0.",
         source="Fieller, J. R. Stat. Soc. B 16 (1954) 175 (ratios of means)",
         dims=("arm", "strength", "reading"),
     )

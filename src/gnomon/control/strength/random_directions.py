@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -13,7 +14,7 @@ from gnomon.control.strength.bands import Array, Estimate, proportion
 from gnomon.control.strength.measuring import read_arms
 from gnomon.control.strength.quantities import REMOVED_SHARE
 from gnomon.control.strength.readers import Reader
-from gnomon.control.strength.study import REMOVED, gone
+from gnomon.control.strength.study import REMOVED, gone, nearly_nothing, nothing_to_remove
 from gnomon.errors import GnomonError
 from gnomon.measurement import Measurement, Quantity, Uncertainty
 from gnomon.randomness import Rng
@@ -61,6 +62,10 @@ def random_control(
     found: dict[str, Measurement] = {}
     for name, (quantity, estimate, read) in made.items():
         each = [estimate(values[arm.name][read]) for arm in arms]
+        labels = {"arm": "random directions", "strength": f"{strength:g}", "reading": name}
+        if name == REMOVED and _nearly_nothing(whole, level):
+            found[name] = Measurement.insufficient(quantity, nothing_to_remove(effect.name), labels=labels)
+            continue
         value, uncertainty = pooled(np.stack([one.values[1] + one.influence[:, 1] for one in each]), level=level)
         if each[0].shares:
             uncertainty = _as_wide_as_exact(value, uncertainty, each[0].clusters, level)
@@ -68,7 +73,6 @@ def random_control(
             uncertainty = _gone(float(whole.values[0]), found[effect.name].uncertainty, whole.clusters, level)
         elif uncertainty.low == uncertainty.high:
             uncertainty = Uncertainty.unknown()  # all directions and texts gave the same: nothing tells the error
-        labels = {"arm": "random directions", "strength": f"{strength:g}", "reading": name}
         found[name] = Measurement.ok(
             quantity, value, uncertainty, labels=labels, estimator="random_control", diagnostics={"draws": draws}
         )
@@ -106,6 +110,15 @@ def _as_wide_as_exact(share: float, student: Uncertainty, texts: int, level: flo
     assert student.high is not None
     ends = max(min(low, float(student.low)), 0.0), min(max(high, float(student.high)), 1.0)
     return Uncertainty.interval(*ends, level=level, covers={"data", "seed"})
+
+
+def _nearly_nothing(effect: Estimate, level: float) -> bool:
+    """Whether the untouched effect, the first of its values, is too near 0 for a share of it."""
+    tail, value, n = (1 - level) / 2, float(effect.values[0]), effect.clusters
+    if effect.shares:
+        return nearly_nothing(value, *proportion(value, n, tail), shares=True)
+    reach = float(stdtrit(n - 1, 1 - tail)) * float(effect.influence[:, 0].std(ddof=1)) / math.sqrt(n)
+    return nearly_nothing(value, value - reach, value + reach, shares=False)
 
 
 def _gone(untouched: float, steered: Uncertainty, texts: int, level: float) -> Uncertainty:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from gnomon.control.strength.arms import Arm
-from gnomon.control.strength.bands import Array, Band, Estimate, check_bands, relative, simultaneous
+from gnomon.control.strength.bands import Array, Band, Estimate, check_bands, simultaneous
 from gnomon.control.strength.choice import Choice, Wanted, choose
 from gnomon.control.strength.measuring import read_arms
 from gnomon.control.strength.quantities import CHOSEN_STRENGTH, REMOVED_SHARE
@@ -21,6 +21,7 @@ from gnomon.subjects import Subject
 from gnomon.subjects.accumulate import DEFAULT_BYTES, Progress
 
 REMOVED = "removed"
+_ALIKE = "all texts read the same, so that nothing tells the error"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -32,12 +33,14 @@ class Curve:
     name, quantity : what was read.
     estimate : values and influence.
     band : simultaneous with those of all other curves of its study.
+    unread : why there is no value where the band has no ends.
     """
 
     name: str
     quantity: Quantity
     estimate: Estimate
     band: Band
+    unread: str = _ALIKE
 
     @property
     def values(self) -> Array:
@@ -49,8 +52,7 @@ class Curve:
         labels = {"arm": arm, "strength": f"{strength:g}", "reading": self.name}
         low, high = float(self.band.low[index]), float(self.band.high[index])
         if not np.isfinite([low, high]).all():
-            reason = "all texts read the same, so that nothing tells the error"
-            return Measurement.insufficient(self.quantity, reason, labels=labels)
+            return Measurement.insufficient(self.quantity, self.unread, labels=labels)
         if self.estimate.known[index]:
             uncertainty = Uncertainty.exact()
         else:
@@ -192,8 +194,15 @@ def study(
         bands = simultaneous(paired, texts=texts, level=level, rng=rng.child(arm.name))
         if counted:
             bands[REMOVED] = gone_of_shares(bands[effect.name])
+        unread = dict.fromkeys(estimates, _ALIKE)
+        untouched, band = estimates[effect.name], bands[effect.name]
+        if removed and nearly_nothing(float(untouched.values[0]), band.low[0], band.high[0], shares=untouched.shares):
+            bands[REMOVED] = _endless(band)
+            unread[REMOVED] = nothing_to_remove(effect.name)
         curves = {
-            name: Curve(name=name, quantity=quantities[name], estimate=estimates[name], band=bands[name])
+            name: Curve(
+                name=name, quantity=quantities[name], estimate=estimates[name], band=bands[name], unread=unread[name]
+            )
             for name in estimates
         }
         limited = {name: (curves[name].values, curves[name].band, curves[name].estimate.clusters) for name in budgets}
@@ -214,20 +223,43 @@ def gone(values: Array, effect: Reader) -> Estimate:
 
     Raises GnomonError when the untouched network shows nothing of it.
     """
-    if not values[:, 0].any():
+    whole = effect.estimate(values)
+    if whole.values[0] == 0:
         raise GnomonError(
             f"{effect.name} is 0 in the untouched network: there is nothing to remove", mend="give texts that show it"
         )
-    left = relative(values, effect.clusters)
-    return Estimate(values=-left.values, influence=-left.influence, known=left.known)
+    left = whole.values / whole.values[0]
+    influence = (left * whole.influence[:, :1] - whole.influence) / whole.values[0]
+    return Estimate(values=1 - left, influence=influence, known=np.arange(len(left)) == 0)
 
 
 def gone_of_shares(band: Band) -> Band:
     """Ends of 1 − E(s)/E(0) wherever both are within ``band``: also where all texts, or none, show the behaviour."""
     low, high = float(band.low[0]), float(band.high[0])
     if not low > 0:
-        return Band(np.full_like(band.low, -np.inf), np.full_like(band.high, np.inf))
+        return _endless(band)
     return Band(1 - band.high / low, 1 - band.low / high)
+
+
+def nearly_nothing(untouched: float, low: float, high: float, *, shares: bool) -> bool:
+    """Whether the untouched effect, between ``low`` and ``high``, is too near 0 for a share of it to be told.
+
+    It is where 0 is within the ends. Those of a share exclude 0 as soon as one text is counted, so there also where
+    they reach as far above it as 0 is below.
+
+    >>> nearly_nothing(0.02, 0.0002, 0.15, shares=True), nearly_nothing(0.4, 0.2, 0.6, shares=True)
+    (True, False)
+    """
+    return bool(low <= 0 <= high or (shares and high >= 2 * untouched))
+
+
+def nothing_to_remove(effect: str) -> str:
+    """Why no share of ``effect`` is told."""
+    return f"{effect} is not told from 0 in the untouched network, so there is nothing to take a share of"
+
+
+def _endless(band: Band) -> Band:
+    return Band(np.full_like(band.low, -np.inf), np.full_like(band.high, np.inf))
 
 
 def _finite(value: float) -> float | None:

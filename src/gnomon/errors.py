@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Mapping
+
+_FEW = 3
 
 
 class GnomonError(Exception):
@@ -29,13 +32,26 @@ class GnomonError(Exception):
 class UnknownNameError(GnomonError):
     """A name that is not registered; the message lists the nearest ones.
 
+    Parameters
+    ----------
+    kind, name, known : what is named, how, and what could be.
+    described : what is said of names; where few are spoken of in the words of ``name``, these are listed too.
+
     >>> print(UnknownNameError("quantity", "twon", ["twonn_dimension", "loss"]))
     unknown quantity 'twon'; did you mean 'twonn_dimension'?
+    >>> print(UnknownNameError("quantity", "error", ["top1", "terror"], described={"top1": "The error of ranks."}))
+    unknown quantity 'error'; did you mean 'terror' or 'top1'?
     """
 
-    def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
+    def __init__(
+        self, kind: str, name: str, known: Iterable[str], *, described: Mapping[str, str] | None = None
+    ) -> None:
         names = sorted(set(known))
         near = difflib.get_close_matches(name, names, n=3, cutoff=0.4) or [k for k in names if name and name in k][:3]
+        word = re.compile(rf"\b{re.escape(name.replace('_', ' '))}\b", re.IGNORECASE)
+        told = [k for k, text in (described or {}).items() if name and word.search(text)]
+        if len(told) <= _FEW:
+            near = list(dict.fromkeys([*near[:1], *told, *near[1:]]))[:_FEW]
         if near:
             mend = f"did you mean {' or '.join(repr(n) for n in near)}?"
         else:

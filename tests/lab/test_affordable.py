@@ -105,6 +105,30 @@ def test_what_does_not_fit_with_the_fewest_examples_is_left_out_with_its_price(b
     assert dear == {"endless": 10_000.0}
 
 
+def test_what_is_left_out_names_what_would_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "Clock", ClockOfFlops)
+
+    def reason(*wanted: Estimator, seconds: float) -> str:
+        plan: dict[str, Sequence[str]] = {e.name: () for e in wanted}
+        data = ArrayData(torch.zeros(1000, 2))
+        (left,) = affordable(wanted, Subject(torch.nn.Identity()), data, plan, Budget(seconds=seconds), Rng(0))[2]
+        return left.reason
+
+    told = reason(Streams("a", 0.01), OfItsOwn("dear", 100.0), seconds=20)
+    assert told == ("predicted to take 100 s, the budget is 20 s for everything; a budget of 110 s is enough for all")
+    told = reason(Streams("a", 0.01), OfItsOwn("each", 0.1, each=True), seconds=20)
+    assert told.endswith("a budget of 110 s is enough for all, and this one is with fewer examples")
+    enough = affordable(
+        [Streams("a", 0.01), OfItsOwn("dear", 100.0)],
+        Subject(torch.nn.Identity()),
+        ArrayData(torch.zeros(1000, 2)),
+        {"a": (), "dear": ()},
+        Budget(seconds=110),
+        Rng(0),
+    )
+    assert not enough[2]
+
+
 def test_alone_an_instrument_gets_as_many_examples_as_fit(bought: Any) -> None:
     kept, examples, _ = bought(OfItsOwn("each", 0.1, each=True), seconds=50)
     assert kept == ["each"]

@@ -14,7 +14,7 @@ from gnomon.errors import GnomonError, UnknownNameError
 from gnomon.estimators import Budget, estimators
 from gnomon.estimators import register as register_one
 from gnomon.estimators.registry import registry
-from gnomon.lab.measuring import estimators_named, measure
+from gnomon.lab.measuring import check_names, estimators_named, measure
 from gnomon.measurement import Cost, Measurement, catalogue
 from gnomon.randomness import Rng
 from gnomon.subjects import ArrayData, CrossEntropy, Subject
@@ -194,3 +194,8 @@ def test_flops_are_counted_and_not_guessed(register: Any, subject: Subject) -> N
     finished = 128 * len(subject.sites)  # what the estimator says that it does itself
     assert sum(m.cost.flops for m in found) == pytest.approx(passed + finished)
     assert all(m.provenance is not None and m.provenance.flops == m.cost.flops for m in found)
+
+
+def test_a_name_that_a_convention_uses_leads_to_its_quantity() -> None:
+    with pytest.raises(UnknownNameError, match="'hessian_top_eigenvalue'"):
+        check_names(["sharpness"])

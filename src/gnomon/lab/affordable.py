@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -69,7 +70,11 @@ def affordable(
             fits = prices.together([*kept, one], examples) <= budget.seconds
             (kept if fits else dear).append(one)
     names = {e.name for e in kept}
-    left_out = [_left_out(e, prices.of(e, examples), budget.seconds) for e in dear]
+    enough = prices.together(chosen, prices.total)
+    left_out = []
+    for one in dear:
+        fewer = examples > _FEWEST_EXAMPLES and prices.together([*kept, one], _FEWEST_EXAMPLES) <= budget.seconds
+        left_out.append(_left_out(one, prices.of(one, examples), budget.seconds, enough, fewer=fewer))
     sample = None if data is None else data.sample(examples, rng)
     return [e for e in chosen if e.name in names], sample, left_out
 
@@ -117,6 +122,11 @@ class _Prices:
         return [], self.total, dear
 
 
-def _left_out(one: Estimator, price: Cost, seconds: float) -> LeftOut:
+def _left_out(one: Estimator, price: Cost, seconds: float, enough: float, *, fewer: bool) -> LeftOut:
     reason = f"predicted to take {price.seconds:.0f} s, the budget is {seconds:.0f} s for everything"
-    return LeftOut(estimator=one.name, quantities=tuple(q.name for q in one.quantities), reason=reason, cost=price)
+    mend = f"a budget of {math.ceil(enough):,} s is enough for all"
+    if fewer:
+        mend += ", and this one is with fewer examples"
+    return LeftOut(
+        estimator=one.name, quantities=tuple(q.name for q in one.quantities), reason=f"{reason}; {mend}", cost=price
+    )

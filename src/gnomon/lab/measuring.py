@@ -109,7 +109,8 @@ def check_names(names: Sequence[str]) -> None:
     known = {*estimators(), *measurable()}
     for name in names:
         if name not in known:
-            raise UnknownNameError("quantity", name, known)
+            described = {q.name: q.convention for q in measurable().values()}
+            raise UnknownNameError("quantity", name, known, described=described)
 
 
 def estimators_named(names: Sequence[str]) -> list[str]:

@@ -42,7 +42,7 @@ def detected_at(positive: Array, negative: Array, rate: float, *, level: float =
 
     >>> found = detected_at(np.arange(100.0) + 90, np.arange(100.0), 0.1)
     >>> found.value, round(found.low, 2), found.high
-    (1.0, 0.82, 1.0)
+    (1.0, 0.85, 1.0)
     """
     if not 0 < rate < 1 or not len(positive):
         raise GnomonError(f"{len(positive)} positives at a rate of {rate:g}", mend="give some, and a rate such as 0.01")
